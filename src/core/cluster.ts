@@ -9,7 +9,13 @@ export interface Keyed<T> {
 }
 
 /** Roles as Patroni's member keys spell them. */
-export type PublishedRole = 'primary' | 'replica' | 'standby_leader' | 'demoted' | 'uninitialized' | 'promoted'
+export type PublishedRole =
+  | 'primary'
+  | 'replica'
+  | 'standby_leader'
+  | 'demoted'
+  | 'uninitialized'
+  | 'promoted'
 
 /** `members/<name>`: Patroni's fields, plus ours under `vigil`. Unknown fields are kept out. */
 export interface MemberRecord {
@@ -51,7 +57,13 @@ export interface FailoverRequest {
 }
 
 /** One row of `history`: timeline that ended, where, why, when (ISO), who leads since. */
-export type HistoryRow = readonly [timeline: number, lsn: number, reason: string, at?: string, leader?: string]
+export type HistoryRow = readonly [
+  timeline: number,
+  lsn: number,
+  reason: string,
+  at?: string,
+  leader?: string,
+]
 
 /** One consistent view of the cluster's keys. */
 export interface ClusterState {

@@ -66,7 +66,10 @@ export const CHAIN_KEPT = 32
 export const RECORD_BYTES_MAX = 4096
 
 /** Next chain, with entries in order of timeline and never more than CHAIN_KEPT. */
-export function extendChain(chain: readonly ChainEntry[], entries: readonly ChainEntry[]): readonly ChainEntry[] {
+export function extendChain(
+  chain: readonly ChainEntry[],
+  entries: readonly ChainEntry[],
+): readonly ChainEntry[] {
   const absent = entries.filter(entry => !chain.some(known => known.timeline === entry.timeline))
   return [...chain, ...absent].sort((a, b) => a.timeline - b.timeline).slice(-CHAIN_KEPT)
 }

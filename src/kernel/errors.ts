@@ -3,13 +3,28 @@
 /** Code, its exit status for the command line, and the sentence shown. `{key}` is replaced from the details. */
 const FAILURES = {
   CONFIG_INVALID: [1, '{message}'],
-  STORE_UNREACHABLE: [1, 'The consensus store did not answer at {endpoints}: {reason}. Check that it runs and that the addresses in the configuration are right.'],
+  STORE_UNREACHABLE: [
+    1,
+    'The consensus store did not answer at {endpoints}: {reason}. Check that it runs and that the addresses in the configuration are right.',
+  ],
   STORE_REFUSED: [1, 'The consensus store refused the request: {reason}.'],
-  BINARIES_NOT_FOUND: [1, 'PostgreSQL program "{program}" was not found in {directory}. Install PostgreSQL or set postgresql.bin_dir.'],
+  BINARIES_NOT_FOUND: [
+    1,
+    'PostgreSQL program "{program}" was not found in {directory}. Install PostgreSQL or set postgresql.bin_dir.',
+  ],
   DATA_DIRECTORY: [1, 'Data directory {directory}: {reason}.'],
-  FOREIGN_CLUSTER: [1, 'Data directory {directory} belongs to another cluster (system identifier {found}, this cluster has {expected}). Nothing was changed. Point postgresql.data_dir elsewhere, or move that directory away.'],
-  NAME_IN_USE: [1, 'A member named "{name}" is already running with another installation ({install}). Give this one another name, or stop the other and wait {seconds} s.'],
-  PORT_IN_USE: [1, 'Address {address} is already in use ({purpose}). Stop what listens there or change {key}.'],
+  FOREIGN_CLUSTER: [
+    1,
+    'Data directory {directory} belongs to another cluster (system identifier {found}, this cluster has {expected}). Nothing was changed. Point postgresql.data_dir elsewhere, or move that directory away.',
+  ],
+  NAME_IN_USE: [
+    1,
+    'A member named "{name}" is already running with another installation ({install}). Give this one another name, or stop the other and wait {seconds} s.',
+  ],
+  PORT_IN_USE: [
+    1,
+    'Address {address} is already in use ({purpose}). Stop what listens there or change {key}.',
+  ],
   GUARD_UNAVAILABLE: [1, 'The guard did not start: {reason}.'],
   POSTGRES_FAILED: [1, 'PostgreSQL: {reason}.'],
   CLONE_FAILED: [1, 'Clone from {source} failed: {reason}.'],
@@ -24,8 +39,14 @@ export class VigilError extends Error {
   readonly code: FailureCode
   readonly details: Readonly<Record<string, string | number>>
 
-  constructor(code: FailureCode, details: Readonly<Record<string, string | number>> = {}, options?: { cause?: unknown }) {
-    const sentence = FAILURES[code][1].replace(/\{(\w+)\}/g, (_, key: string) => String(details[key] ?? 'unknown'))
+  constructor(
+    code: FailureCode,
+    details: Readonly<Record<string, string | number>> = {},
+    options?: { cause?: unknown },
+  ) {
+    const sentence = FAILURES[code][1].replace(/\{(\w+)\}/g, (_, key: string) =>
+      String(details[key] ?? 'unknown'),
+    )
     super(sentence, options)
     this.name = 'VigilError'
     this.code = code

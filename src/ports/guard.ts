@@ -1,36 +1,8 @@
 // The dead-man's switch as the agent sees it (protocol A5). The guard is a separate process, parent of the postmaster.
+import type { GuardStatus } from '../core/guard-status.ts'
 import type { Instant, Ms } from '../kernel/time.ts'
 
-/**
- * `standby`: no deadline. `armed`: may be primary in `term` until `deadline`. `unarmed`: maintenance pause, no
- * deadline. `fenced`: everything was killed, or is being killed.
- */
-export type GuardMode = 'standby' | 'armed' | 'unarmed' | 'fenced'
-
-/** What the guard says of itself and of the instance, with each answer and every 200 ms. */
-export interface GuardStatus {
-  readonly mode: GuardMode
-  readonly term: number | null
-  /** On the machine's clocks: the guard and the agent share them. */
-  readonly deadline: Instant | null
-  /** Process id of the postmaster, or null when none runs. */
-  readonly postmaster: number | null
-  /** Whether any process of the instance is alive (a task with a pending SIGKILL does not count). */
-  readonly alive: boolean
-  /** How the last postmaster ended, until the next start. */
-  readonly exit: PostmasterExit | null
-  /** Whether an outside start (not by this guard) runs the data directory: fenced, but not by PDEATHSIG. */
-  readonly adopted: boolean
-}
-
-export interface PostmasterExit {
-  readonly code: number | null
-  readonly signal: string | null
-  /** Who wanted it. `deadline`: the guard at D. `request`: stop or kill asked by the agent. `self`: nobody. */
-  readonly cause: 'deadline' | 'request' | 'self'
-  /** The last lines that the postmaster printed. */
-  readonly output: string
-}
+export type { GuardMode, GuardStatus, PostmasterExit } from '../core/guard-status.ts'
 
 export interface StartCommand {
   readonly program: string

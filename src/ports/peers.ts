@@ -1,21 +1,7 @@
 // What other members' agents say of themselves, over REST.
-import type { Position } from '../kernel/lsn.ts'
+import type { PeerReport } from '../core/peer.ts'
 
-/** The part of GET /patroni that decisions need. */
-export interface PeerReport {
-  readonly name: string
-  /** null: a real Patroni agent. */
-  readonly install: string | null
-  readonly role: 'primary' | 'standby' | 'none'
-  /** null while it cannot say. */
-  readonly position: Position | null
-  readonly pendingRestart: boolean
-  readonly noFailover: boolean
-  /** Whether it may be promoted now, by its own word (seat ready, guard in `standby`). */
-  readonly promotable: boolean
-  /** The highest term it has seen. */
-  readonly term: number | null
-}
+export type { PeerReport } from '../core/peer.ts'
 
 export interface Peers {
   /** @throws when no answer came: the caller makes a lost reading of it. */

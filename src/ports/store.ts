@@ -39,7 +39,12 @@ export type TransactionResult =
   /** Applied; `revision` is the revision of every key written by it. */
   | { readonly kind: 'applied'; readonly revision: bigint; readonly clusterId: string }
   /** Not applied, since a comparison failed; what the keys held at that moment. */
-  | { readonly kind: 'conflict'; readonly revision: bigint; readonly clusterId: string; readonly entries: readonly KeyValueEntry[] }
+  | {
+      readonly kind: 'conflict'
+      readonly revision: bigint
+      readonly clusterId: string
+      readonly entries: readonly KeyValueEntry[]
+    }
   /** Certainly not applied: it never left, or the store refused it. */
   | { readonly kind: 'failed'; readonly reason: string }
   /** It may have been applied, or may still be (protocol A6, unknown results). */

@@ -1,0 +1,29 @@
+// What a member remembers across restarts, outside the data directory (protocol A3).
+import type { Lsn, Position, Timeline } from '../kernel/lsn.ts'
+
+export interface OwnPromotion {
+  readonly term: number
+  readonly timeline: Timeline
+  readonly lsn: Lsn
+}
+
+export interface MemberMemory {
+  /** Random, made once per installation. */
+  readonly install: string
+  readonly machine: string
+  /** The store's cluster this member belongs to; null before the first contact. */
+  readonly storeCluster: string | null
+  readonly termMax: number
+  readonly revisionMax: bigint
+  readonly rulesVersionMax: number
+  /** The lowest term it may stream from. */
+  readonly floor: number
+  /** The guard was armed for it, on this machine. */
+  readonly servedTerm: number | null
+  /** Written before each promotion. */
+  readonly promotions: readonly OwnPromotion[]
+  readonly seat: string | null
+  readonly seatState: 'ready' | 'incomplete' | 'diverged'
+  /** The highest flush position ever reported of this seat. */
+  readonly reported: Position | null
+}

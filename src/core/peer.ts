@@ -1,0 +1,18 @@
+// What another member's agent says of itself.
+import type { Position } from '../kernel/lsn.ts'
+
+/** The part of GET /patroni that decisions need. */
+export interface PeerReport {
+  readonly name: string
+  /** null: a real Patroni agent. */
+  readonly install: string | null
+  readonly role: 'primary' | 'standby' | 'none'
+  /** null while it cannot say. */
+  readonly position: Position | null
+  readonly pendingRestart: boolean
+  readonly noFailover: boolean
+  /** Whether it may be promoted now, by its own word (seat ready, guard in `standby`). */
+  readonly promotable: boolean
+  /** The highest term it has seen. */
+  readonly term: number | null
+}
