@@ -1,0 +1,99 @@
+// What the shell is told to do. Performed in order; the first that is refused, lost or unknown ends the tick.
+import type { Lsn, Timeline } from '../kernel/lsn.ts'
+import type { Ms } from '../kernel/time.ts'
+import type { FailoverRequest, HistoryRow, MemberRecord } from './cluster.ts'
+import type { Upstream } from './instance.ts'
+import type { JobOrder } from './job.ts'
+import type { RequestOutcome } from './request.ts'
+import type { TermRecord } from './term.ts'
+
+/** A transaction of protocol A6. It always compares the exact revision of the term record. */
+export interface TermChange {
+  readonly kind: 'change-term'
+  readonly id: 'T1' | 'T1b' | 'T3' | 'T4' | 'T5' | 'T6' | 'T8'
+  /** Revision of the record it replaces; null: the record must be absent. */
+  readonly expected: bigint | null
+  readonly record: TermRecord
+  /** What the leader key must be. */
+  readonly leaderIs:
+    | { readonly absent: true }
+    | { readonly value: string; readonly modRevision: bigint | null }
+  readonly leaderKey: 'keep' | 'put' | 'delete'
+  readonly writes: SideWrites
+  /** Done at the guard before the request leaves; if it is not done, nothing is sent. */
+  readonly before: 'nothing' | 'lower' | 'arm' | 'drop'
+  /** Done at the guard when the attempt has succeeded, also if that is learned later. */
+  readonly after: 'arm' | 'unarm' | 'nothing'
+}
+
+/** Keys written in the same transaction. */
+export interface SideWrites {
+  /** `initialize`; `ifAbsent`: only when it is absent, compared in the same transaction. */
+  readonly initialize?: { readonly value: string; readonly ifAbsent: boolean }
+  readonly status?: string
+  readonly history?: readonly HistoryRow[]
+  readonly config?: Readonly<Record<string, unknown>>
+  /** Replaces the operators' request that had this revision. */
+  readonly failover?: { readonly value: FailoverRequest | null; readonly modRevision: bigint }
+}
+
+export type Action =
+  | TermChange
+  /** Kills every process of the instance, by the guard or, if that is gone, by the agent itself. */
+  | { readonly kind: 'kill'; readonly reason: string }
+  | { readonly kind: 'stop'; readonly mode: 'fast' | 'immediate' }
+  /** Configures as a standby and starts. */
+  | { readonly kind: 'start'; readonly upstream: Upstream | null; readonly slot: string | null }
+  /** Journal, history files for the numbers between, configuration of a primary, then the guard promotes. */
+  | {
+      readonly kind: 'promote'
+      readonly term: number
+      readonly from: Timeline
+      readonly timeline: Timeline
+      readonly lsn: Lsn
+    }
+  /** `standby.signal` back on disk beside the running primary. */
+  | { readonly kind: 'ensure-standby-signal' }
+  /** Writes the configuration for this role and upstream, and reloads if it changed. */
+  | {
+      readonly kind: 'configure'
+      readonly role: 'primary' | 'standby'
+      readonly upstream: Upstream | null
+      readonly slot: string | null
+      readonly signature: string
+    }
+  | {
+      readonly kind: 'ensure-slots'
+      readonly wanted: readonly string[]
+      readonly drop: readonly string[]
+      readonly signature: string
+    }
+  | { readonly kind: 'terminate-walsenders'; readonly except: readonly string[] }
+  /** Kills the guard's term while nothing is alive. */
+  | { readonly kind: 'drop'; readonly term: number }
+  | { readonly kind: 'ensure-guard' }
+  | { readonly kind: 'run-job'; readonly order: JobOrder }
+  | { readonly kind: 'cancel-job'; readonly reason: string }
+  | { readonly kind: 'clear-job' }
+  | { readonly kind: 'remove-unfinished' }
+  /** The seat's state, in the journal. */
+  | { readonly kind: 'mark-seat'; readonly state: 'ready' | 'incomplete' | 'diverged' }
+  | { readonly kind: 'adopt-store'; readonly cluster: string; readonly floor: number }
+  /** The member key, with the agent's lease. */
+  | { readonly kind: 'publish'; readonly member: MemberRecord }
+  /** Replaces the operators' request of this revision. */
+  | { readonly kind: 'put-failover'; readonly value: FailoverRequest | null; readonly modRevision: bigint }
+  | { readonly kind: 'answer'; readonly requestId: string; readonly outcome: RequestOutcome }
+  | { readonly kind: 'reload-files' }
+  /** Ends the agent. */
+  | { readonly kind: 'exit'; readonly status: number; readonly reason: string }
+
+export interface Decision {
+  /** Identifier of the rule that matched. */
+  readonly rule: string
+  /** Why, as data for `explain`: short facts by name. */
+  readonly because: Readonly<Record<string, string | number | boolean | null>>
+  readonly actions: readonly Action[]
+  /** When to decide again if nothing happens before. */
+  readonly wakeInMs: Ms
+}

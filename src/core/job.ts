@@ -1,0 +1,30 @@
+// Long work: one at a time, visible as state, never inside a tick.
+import type { Position } from '../kernel/lsn.ts'
+import type { Instant } from '../kernel/time.ts'
+import type { CloneProgress, Upstream } from './instance.ts'
+
+export type JobOrder =
+  | { readonly kind: 'initialise'; readonly seat: string }
+  | {
+      readonly kind: 'clone'
+      readonly from: Upstream
+      readonly systemIdentifier: string
+      readonly seat: string
+    }
+  | { readonly kind: 'rewind'; readonly from: Upstream; readonly systemIdentifier: string }
+  | { readonly kind: 'checkpoint' }
+  | { readonly kind: 'prepare-cluster' }
+  | { readonly kind: 'discard-replaced' }
+
+export type Job = {
+  readonly order: JobOrder
+  readonly startedAt: Instant
+  readonly progress: CloneProgress | null
+} & (
+  | { readonly state: 'running' }
+  | { readonly state: 'done' }
+  | { readonly state: 'failed'; readonly reason: string; readonly endedAt: Instant }
+)
+
+export type JobKind = JobOrder['kind']
+export type { Position }

@@ -1,0 +1,78 @@
+// What the agent carries from tick to tick; lost with the process. Written by decide() and by the outcome of actions.
+import type { Position } from '../kernel/lsn.ts'
+import type { Instant, Ms } from '../kernel/time.ts'
+
+/** One sent transaction on the term record whose answer may still come, or never (protocol A6). */
+export interface Attempt {
+  readonly nonce: string
+  readonly sentAt: Instant
+  readonly ttl: Ms
+  readonly term: number
+  /** What an applied attempt entitles to. */
+  readonly after: 'arm' | 'unarm' | 'nothing'
+  readonly id: string
+}
+
+export const ATTEMPTS_KEPT = 4
+
+export interface Memory {
+  /** The newest revision of the term record, and when this process first received it. */
+  readonly seen: { readonly revision: bigint; readonly at: Instant } | null
+  /** Newest first. */
+  readonly attempts: readonly Attempt[]
+  /** One own transaction has succeeded since the start and since the last unknown result. */
+  readonly settled: boolean
+  /** When the last transaction on the term record was sent, applied or not. */
+  readonly lastAttemptAt: Instant | null
+  /** Since when the instance, which should answer, does not. */
+  readonly silentSince: Instant | null
+  /** Since when the instance is coming up. */
+  readonly startingSince: Instant | null
+  /** Since when exclusion holds and only the order among candidates is waited for. */
+  readonly excludedSince: Instant | null
+  /** Takeovers after a death of this member's own primary, newest first. */
+  readonly selfTakes: readonly Instant[]
+  /** After a failed leadership: no candidacy before this. */
+  readonly heldOffUntil: Instant | null
+  /** Term for which promotion was asked of the guard. */
+  readonly promotedTerm: number | null
+  /** Signature of the configuration in force: settings, role and upstream. */
+  readonly configured: string | null
+  /** The member key's value and lease as last written. */
+  readonly published: { readonly value: string; readonly lease: string } | null
+  readonly publishedAt: Instant | null
+  /** Terms after whose promotion the CHECKPOINT has ended. */
+  readonly checkpointedTerm: number | null
+  /** When this agent asked the instance to stop, and why. */
+  readonly stopAskedAt: Instant | null
+  /** Start of the running switchover, on the leader. */
+  readonly handoverSince: Instant | null
+  /** Since when members that the record lists have no live key: install -> instant. */
+  readonly slotsAppliedFor: string | null
+  /** The last end of the local WAL that was known for certain, of the current copy. */
+  readonly ownEnd: Position | null
+  /** Request being carried out. */
+  readonly requestId: string | null
+}
+
+export const EMPTY_MEMORY: Memory = {
+  seen: null,
+  attempts: [],
+  settled: false,
+  lastAttemptAt: null,
+  silentSince: null,
+  startingSince: null,
+  excludedSince: null,
+  selfTakes: [],
+  heldOffUntil: null,
+  promotedTerm: null,
+  configured: null,
+  published: null,
+  publishedAt: null,
+  checkpointedTerm: null,
+  stopAskedAt: null,
+  handoverSince: null,
+  slotsAppliedFor: null,
+  ownEnd: null,
+  requestId: null,
+}
