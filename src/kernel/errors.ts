@@ -17,6 +17,7 @@ const FAILURES = {
     1,
     'Data directory {directory} belongs to another cluster (system identifier {found}, this cluster has {expected}). Nothing was changed. Point postgresql.data_dir elsewhere, or move that directory away.',
   ],
+  FOREIGN_SOURCE: [1, 'The server at {source} belongs to another cluster (system identifier {found}, this cluster has {expected}). Nothing was copied from it.'],
   NAME_IN_USE: [
     1,
     'A member named "{name}" is already running with another installation ({install}). Give this one another name, or stop the other and wait {seconds} s.',
