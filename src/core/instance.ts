@@ -3,7 +3,7 @@ import type { Lsn, Position, Timeline } from '../kernel/lsn.ts'
 
 /** What lies in the data directory. */
 export type DataDirectory =
-  /** Absent or empty. */
+  /** Absent, empty, or holding only an interrupted copy of ours, which the next clone removes. */
   | { readonly kind: 'empty' }
   /** Made by us and never served: ours to remove (marker on disk). `what` says which step did not end. */
   | { readonly kind: 'unfinished'; readonly what: 'bootstrap' | 'rewind' }

@@ -41,11 +41,15 @@ export interface Engine {
 
   /** The command with which the guard starts the postmaster; TCP addresses are given here, never in the file. */
   startCommand(settings: InstanceSettings): Promise<StartCommand>
-  /** Writes postgresql.conf, pg_hba.conf, pg_ident.conf for `upstream` (null: none). Atomic; false if nothing changed. */
+  /**
+   * Writes postgresql.conf, pg_hba.conf, pg_ident.conf for `upstream` (null: none). Atomic; false if nothing changed.
+   * As `standby` the instance waits for a name that nobody has, so that a promotion by hand acknowledges nothing.
+   */
   writeConfiguration(
     settings: InstanceSettings,
     upstream: Upstream | null,
     slot: string | null,
+    role: 'primary' | 'standby',
   ): Promise<boolean>
   /** Asks the running instance to re-read its files (SIGHUP), then reports what waits for a restart. */
   reload(): Promise<void>
@@ -68,6 +72,7 @@ export interface Engine {
     expected: string,
     progress: (progress: CloneProgress) => void,
     signal: AbortSignal,
+    slot?: string | null,
   ): Promise<void>
   /**
    * pg_rewind, with a marker on disk while it runs; `standby.signal` is moved away for it and put back.
