@@ -26,8 +26,11 @@ export interface GuardStatus {
 export interface PostmasterExit {
   readonly code: number | null
   readonly signal: string | null
-  /** Who wanted it. `deadline`: the guard at D. `request`: stop or kill asked by the agent. `self`: nobody. */
-  readonly cause: 'deadline' | 'request' | 'self'
+  /**
+   * Who wanted it. `deadline`: the guard at D. `request`: stop or kill asked by the agent. `fault`: the guard,
+   * since somebody promoted or started it behind its back. `self`: nobody.
+   */
+  readonly cause: 'deadline' | 'request' | 'fault' | 'self'
   /** The last lines that the postmaster printed. */
   readonly output: string
 }
