@@ -2,7 +2,15 @@
 import { unreachable } from '../kernel/assert.ts'
 import { type Instant, reached } from '../kernel/time.ts'
 import { judge } from './messages.ts'
-import { type Answer, beginKill, type GuardEvent, type GuardState, type Step, unchanged } from './model.ts'
+import {
+  type Answer,
+  beginKill,
+  type GuardEvent,
+  type GuardState,
+  running,
+  type Step,
+  unchanged,
+} from './model.ts'
 
 /**
  * `now` was read before the event was looked at. The deadline comes first: at or after it everything is killed, and
@@ -63,6 +71,9 @@ function signalEnsured(state: GuardState, failure: string | null): Step {
   const { pending } = state
   if (pending?.kind !== 'start' || pending.executed) return unchanged(state)
   if (failure !== null) return refusePending(state, `standby.signal could not be made sure of: ${failure}`)
+  // Somebody was faster with a start of their own.
+  if (running(state) || state.postmaster !== null)
+    return refusePending(state, 'processes of the instance are alive')
 
   // A term that ran into its deadline can't be armed any more once an instance is up again (A5-2).
   const fenced = state.mode === 'fenced'
@@ -86,11 +97,11 @@ function signalEnsured(state: GuardState, failure: string | null): Step {
 }
 
 function started(state: GuardState, pid: number): Step {
-  const running = { ...state, postmaster: pid, alive: true }
+  const up = { ...state, postmaster: pid, alive: true }
   // It was to be killed while the exec was under way.
-  if (state.pending?.kind !== 'start') return beginKill(running, 'request')
+  if (state.pending?.kind !== 'start') return beginKill(up, 'request')
   return {
-    state: { ...running, pending: null },
+    state: { ...up, pending: null },
     effects: [],
     answers: [{ to: state.pending.id, kind: 'done' }],
   }
