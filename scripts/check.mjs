@@ -1,0 +1,16 @@
+// npm run check: what a developer runs before each commit, within a minute.
+import { runCommand, setUp } from './setup.mjs'
+import { packageProgram, programStage, runStages, testStage } from './stages.mjs'
+
+await runCommand(async () => {
+  await setUp('check')
+  const passed = await runStages([
+    programStage('types', [packageProgram('tsc'), '-p', '.']),
+    programStage('lint', [packageProgram('biome'), 'check', '.']),
+    testStage('structure', ['test/structure']),
+    testStage('unit', ['test/unit', 'test/lab'], { depth: 0 }),
+    testStage('golden', ['test/golden']),
+    programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '200']),
+  ])
+  return passed ? 0 : 1
+})

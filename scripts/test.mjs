@@ -1,0 +1,24 @@
+// npm test: everything that CI runs, on a machine that may have nothing yet.
+import { runCommand, setUp } from './setup.mjs'
+import { packageProgram, programStage, runStages, testStage } from './stages.mjs'
+
+await runCommand(async () => {
+  await setUp('test')
+  const { build } = await import('./build.mjs')
+  await build()
+  const passed = await runStages([
+    programStage('types', [packageProgram('tsc'), '-p', '.']),
+    programStage('lint', [packageProgram('biome'), 'check', '.']),
+    testStage('structure', ['test/structure']),
+    programStage('unused', [packageProgram('knip'), '--no-progress']),
+    testStage('unit', ['test/unit', 'test/lab'], { depth: 0 }),
+    testStage('contract', ['test/contract'], { limitMinutes: 15 }),
+    testStage('golden', ['test/golden']),
+    programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '1000'], {
+      limitMinutes: 15,
+    }),
+    testStage('laboratory', ['test/lab/real'], { serial: true, limitMinutes: 10 }),
+    testStage('cluster', ['test/cluster'], { serial: true, limitMinutes: 40 }),
+  ])
+  return passed ? 0 : 1
+})
