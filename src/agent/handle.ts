@@ -1,20 +1,10 @@
 // What the faces of the agent (REST, simulator, bin) may ask of it.
 import type { Decision } from '../core/action.ts'
+import type { RecordedDecision } from '../core/recorded-decision.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { View } from '../core/view.ts'
 
-/** One line of the flight recorder. */
-export interface RecordedDecision {
-  readonly sequence: number
-  /** ISO wall time, for people. */
-  readonly at: string
-  readonly rule: string
-  readonly because: Decision['because']
-  /** Kinds of the actions that were performed, and how the last one ended when not as wanted. */
-  readonly actions: readonly string[]
-  readonly stoppedBy: string | null
-  readonly term: number | null
-}
+export type { RecordedDecision } from '../core/recorded-decision.ts'
 
 export interface AgentHandle {
   /** The newest view and what was decided on it; null before the first tick. */
