@@ -198,7 +198,9 @@ function write(world: World, writes: readonly Write[]): void {
   const changed = effective.map(write => ('put' in write ? write.put : write.delete))
   for (const watcher of world.watchers) {
     if (!changed.some(key => key.startsWith(watcher.prefix))) continue
-    world.clock.after(0, () => world.watchers.has(watcher) && watcher.changed())
+    world.clock.after(0, () => {
+      if (world.watchers.has(watcher)) watcher.changed()
+    })
   }
 }
 
