@@ -1,0 +1,156 @@
+// The files that an instance runs with: postgresql.conf, pg_hba.conf, pg_ident.conf, in Patroni's layout.
+import { access, constants, rename, statfs } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { InstanceSettings, Upstream } from '../../ports/engine.ts'
+import { cleanAutoConfiguration } from './auto-configuration.ts'
+import { formatConninfo, formatPassfileLine } from './conninfo.ts'
+import { readIfPresent, writeDurably, writeIfChanged } from './durable.ts'
+import { configuredHba, currentAccount, defaultHba, identFile } from './hba.ts'
+import type { PostgresHost } from './host.ts'
+import { fileParameters, parameterLine } from './parameters.ts'
+
+export interface Replication {
+  readonly upstream: Upstream | null
+  readonly slot: string | null
+  readonly role: 'primary' | 'standby'
+}
+
+const HEADER = [
+  '# Written by vigil; changes made here are lost.',
+  '# Settings of your own belong into the configuration of the cluster or, for this member alone, into the file below.',
+]
+
+/** Nobody connects under this name, so whoever is promoted by hand acknowledges nothing that waits (protocol A8). */
+const NOT_LEADER = 'ANY 200 ("vigil:not-leader")'
+
+/** False when every file was as it should be. */
+export async function writeConfiguration(
+  host: PostgresHost,
+  settings: InstanceSettings,
+  replication: Replication,
+): Promise<boolean> {
+  const directory = host.configDirectory
+  const access = { ...host.options, account: currentAccount() }
+  const base = await ensureBaseConfiguration(host)
+  // The password file first: a standby that reads the new address must find the password for it.
+  const passfile = await writePassfile(host, replication.upstream)
+  const main = await mainFile(host, settings, replication, base, passfile)
+  const changes = [
+    await writeIfChanged(mainPath(host), main),
+    settings.hba !== null
+      ? await writeIfChanged(join(directory, 'pg_hba.conf'), configuredHba(settings.hba, access))
+      : await writeIfAbsent(join(directory, 'pg_hba.conf'), defaultHba(access)),
+    settings.ident !== null
+      ? await writeIfChanged(join(directory, 'pg_ident.conf'), identFile(settings.ident, access))
+      : await writeIfAbsent(join(directory, 'pg_ident.conf'), identFile(null, access)),
+    await cleanAutoConfiguration(host),
+  ]
+  return changes.includes(true)
+}
+
+export function mainPath(host: PostgresHost): string {
+  return join(host.configDirectory, `${host.options.configBaseName ?? 'postgresql'}.conf`)
+}
+
+/** Where the instance's Unix socket is put: as configured, else the usual place if it can be used. */
+export async function socketDirectory(host: PostgresHost, settings: InstanceSettings): Promise<string> {
+  const configured = settings.parameters['unix_socket_directories'] ?? host.options.socketDirectory
+  if (configured) return configured
+  const usual = '/var/run/postgresql'
+  return access(usual, constants.W_OK).then(
+    () => usual,
+    () => host.options.stateDirectory,
+  )
+}
+
+async function mainFile(
+  host: PostgresHost,
+  settings: InstanceSettings,
+  replication: Replication,
+  base: string,
+  passfile: string,
+): Promise<string> {
+  const { options } = host
+  const parameters: Record<string, string> = {
+    max_slot_wal_keep_size: await slotLimit(options.dataDirectory),
+    ...fileParameters(settings.parameters),
+    cluster_name: options.scope,
+    hba_file: settings.parameters['hba_file'] ?? join(host.configDirectory, 'pg_hba.conf'),
+    ident_file: settings.parameters['ident_file'] ?? join(host.configDirectory, 'pg_ident.conf'),
+    // Nothing instead of localhost: whoever starts this by hand is reached by nobody. The guard gives the real one.
+    listen_addresses: '',
+    port: String(options.listen.port),
+    unix_socket_directories: await socketDirectory(host, settings),
+    recovery_target_timeline: 'latest',
+    synchronous_standby_names:
+      replication.role === 'standby' ? NOT_LEADER : (settings.parameters['synchronous_standby_names'] ?? ''),
+    primary_conninfo: replication.upstream ? conninfoFor(host, replication.upstream, passfile) : '',
+    primary_slot_name: replication.upstream ? (replication.slot ?? '') : '',
+  }
+  const lines = Object.entries(parameters)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => parameterLine(name, value))
+  return `${[...HEADER, `include '${base.replace(/[\\']/g, '$&$&')}'`, '', ...lines].join('\n')}\n`
+}
+
+function conninfoFor(host: PostgresHost, upstream: Upstream, passfile: string): string {
+  const { replication, member } = host.options
+  return formatConninfo({
+    user: replication.username,
+    passfile: replication.password === null ? null : passfile,
+    host: upstream.host,
+    port: upstream.port,
+    ...{
+      sslmode: 'prefer',
+      connect_timeout: '5',
+      keepalives_idle: '5',
+      keepalives_interval: '2',
+      keepalives_count: '3',
+    },
+    ...replication.connection,
+    application_name: member,
+  })
+}
+
+/** The password goes to this one address only. */
+async function writePassfile(host: PostgresHost, upstream: Upstream | null): Promise<string> {
+  const { replication, passfile, stateDirectory } = host.options
+  const path = passfile ?? join(stateDirectory, 'pgpass')
+  if (upstream && replication.password !== null) {
+    const line = formatPassfileLine({
+      host: upstream.host,
+      port: upstream.port,
+      database: null,
+      user: replication.username,
+      password: replication.password,
+    })
+    await writeIfChanged(path, `${line}\n`)
+  }
+  return path
+}
+
+/** The file that was there before us is kept and included, as Patroni does. */
+async function ensureBaseConfiguration(host: PostgresHost): Promise<string> {
+  const { customConfiguration, configBaseName = 'postgresql' } = host.options
+  if (customConfiguration) return customConfiguration
+  const name = `${configBaseName}.base.conf`
+  const path = join(host.configDirectory, name)
+  if ((await readIfPresent(path)) !== null) return name
+  const original = await readIfPresent(mainPath(host))
+  const generated = original?.includes(`include '${name}'`) ?? true
+  if (generated) await writeDurably(path, '')
+  else await rename(mainPath(host), path)
+  return name
+}
+
+async function writeIfAbsent(path: string, content: string): Promise<boolean> {
+  return (await readIfPresent(path)) === null && (await writeIfChanged(path, content))
+}
+
+const MEGABYTE = 1024 * 1024
+
+/** A fifth of the file system for WAL that slots hold back: a member that is away must not stop the primary. */
+async function slotLimit(dataDirectory: string): Promise<string> {
+  const { blocks, bsize } = await statfs(dataDirectory)
+  return `${Math.max(256, Math.floor((blocks * bsize) / 5 / MEGABYTE))}MB`
+}

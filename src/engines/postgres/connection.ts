@@ -1,0 +1,136 @@
+// The only use of `pg`: one connection with our own limits. A wait that is given up destroys the socket, since a
+// client that missed an answer can't be used again.
+import { Socket } from 'node:net'
+import pg from 'pg'
+import type { Credentials } from './options.ts'
+import { tlsAttempts } from './tls.ts'
+
+export interface Target {
+  /** A host, or the directory of a Unix socket. */
+  readonly host: string
+  readonly port: number
+  readonly credentials: Credentials
+  readonly database: string
+  /** `true`: physical walsender, commands of the replication protocol only. `database`: SQL too. */
+  readonly replication?: 'true' | 'database'
+  /** 0: none. */
+  readonly statementTimeoutMs?: number
+}
+
+/** Every value as PostgreSQL's text. */
+export type Row = Readonly<Record<string, string | null>>
+
+export interface Connection {
+  query(text: string, values: readonly (string | null)[], signal: AbortSignal): Promise<readonly Row[]>
+  /** False once it has failed or was closed. */
+  usable(): boolean
+  close(): void
+}
+
+const STATEMENT_TIMEOUT_MS = 10_000
+const APPLICATION = 'vigil'
+
+export async function connect(target: Target, signal: AbortSignal): Promise<Connection> {
+  const attempts = await tlsAttempts(target.host, target.credentials.connection ?? {})
+  for (const [index, tls] of attempts.entries()) {
+    try {
+      return await connectOnce(target, tls, signal)
+    } catch (error) {
+      // What libpq calls `prefer`: without encryption only if the server offers none.
+      const next = index + 1 < attempts.length && /does not support SSL/.test(String(error))
+      if (!next) throw error
+    }
+  }
+  throw new Error('no way to connect')
+}
+
+/** Opens, uses and closes a connection within one limit. */
+export async function withConnection<T>(
+  target: Target,
+  signal: AbortSignal,
+  use: (query: (text: string, values?: readonly (string | null)[]) => Promise<readonly Row[]>) => Promise<T>,
+): Promise<T> {
+  const connection = await connect(target, signal)
+  try {
+    return await use((text, values = []) => connection.query(text, values, signal))
+  } finally {
+    connection.close()
+  }
+}
+
+/** SQLSTATE of an error of the server, or null. */
+export function sqlState(error: unknown): string | null {
+  return error instanceof pg.DatabaseError ? (error.code ?? null) : null
+}
+
+async function connectOnce(
+  target: Target,
+  tls: pg.ClientConfig['ssl'],
+  signal: AbortSignal,
+): Promise<Connection> {
+  signal.throwIfAborted()
+  const socket = new Socket()
+  const client = new pg.Client(clientConfig(target, tls, socket))
+  let usable = true
+  const giveUp = () => {
+    usable = false
+    socket.destroy()
+  }
+  // Without a listener a dying server would end the agent.
+  client.on('error', giveUp)
+  client.on('end', giveUp)
+  await within(signal, client.connect(), giveUp)
+  return {
+    async query(text, values, querySignal) {
+      if (!usable) throw new Error('the connection is closed')
+      // The simple protocol when there are no values: walsenders know no other.
+      const running = values.length > 0 ? client.query(text, [...values]) : client.query(text)
+      const result: unknown = await within(querySignal, running, giveUp)
+      const last = Array.isArray(result) ? result.at(-1) : result
+      return (last as pg.QueryResult<Row>).rows
+    },
+    usable: () => usable,
+    close: giveUp,
+  }
+}
+
+function clientConfig(target: Target, tls: pg.ClientConfig['ssl'], socket: Socket): pg.ClientConfig {
+  const { credentials } = target
+  const timeout = target.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS
+  const config = {
+    host: target.host,
+    port: target.port,
+    user: credentials.username,
+    // A function, so that neither PGPASSWORD nor ~/.pgpass is looked at.
+    password: () => credentials.password ?? '',
+    database: target.database,
+    application_name: APPLICATION,
+    options: `-c search_path=pg_catalog -c statement_timeout=${timeout}`,
+    ssl: tls ?? false,
+    keepAlive: true,
+    stream: () => socket,
+    replication: target.replication,
+    // Text as it comes: what a value means is written where it is used.
+    types: { getTypeParser: () => (value: string) => value },
+  }
+  return config as pg.ClientConfig
+}
+
+/** The outcome, or the signal's reason; `giveUp` then ends what is still running, whose own error is of no interest. */
+async function within<T>(signal: AbortSignal, running: Promise<T>, giveUp: () => void): Promise<T> {
+  let stop = () => {}
+  const stopped = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason instanceof Error ? signal.reason : new Error('stopped'))
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+  })
+  running.catch(() => {})
+  try {
+    return await Promise.race([running, stopped])
+  } catch (error) {
+    if (signal.aborted || sqlState(error) === null) giveUp()
+    throw error
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,106 @@
+// The engine port on a real PostgreSQL.
+import { join } from 'node:path'
+import { VigilError } from '../../kernel/errors.ts'
+import type { Engine, InstanceSettings } from '../../ports/engine.ts'
+import { answersConnections } from './accepts.ts'
+import { initialise } from './bootstrap.ts'
+import { clone, discardReplaced } from './clone.ts'
+import { prepareCluster } from './cluster-roles.ts'
+import { writeConfiguration } from './configuration.ts'
+import { withConnection } from './connection.ts'
+import { controlReader } from './control-data.ts'
+import { inspectDataDirectory, removeUnfinished } from './data-directory.ts'
+import { ensurePrivateDirectory, readIfPresent, writeDurably } from './durable.ts'
+import { readHistory, reserveTimelines } from './history.ts'
+import { localTarget, postgresHost } from './host.ts'
+import { readMarker, removeMarker } from './marker.ts'
+import type { PostgresOptions } from './options.ts'
+import { wantedOnCommandLine } from './parameters.ts'
+import { readPostmasterFile, runsOn } from './postmaster-file.ts'
+import { openProbe } from './probe.ts'
+import { ensureSlots, historyOf, terminateWalSenders } from './replication.ts'
+import { rewind } from './rewind.ts'
+import { readSeat, writeSeat } from './seat.ts'
+import * as sql from './sql.ts'
+import { startCommand } from './start-command.ts'
+
+export interface PostgresEngine extends Engine {
+  /** Whether a new connection gets a record into the WAL, flushed, without waiting for standbys (protocol A12-1). */
+  writes(signal: AbortSignal): Promise<boolean>
+}
+
+export async function openPostgres(options: PostgresOptions): Promise<PostgresEngine> {
+  await ensurePrivateDirectory(options.stateDirectory)
+  const host = postgresHost(options)
+  const { dataDirectory } = options
+  const control = controlReader(host)
+  const probe = openProbe(host)
+  let settings: InstanceSettings | null = null
+  return {
+    dataDirectory: signal => inspectDataDirectory(host, control, signal),
+    status: signal => probe.status(settings ? wantedOnCommandLine(settings.parameters) : {}, signal),
+    async accepts(signal) {
+      const target = await host.local()
+      return target !== null && answersConnections(target.host, target.port, signal)
+    },
+    async writes(signal) {
+      try {
+        await withConnection(await localTarget(host), signal, async query => {
+          for (const text of sql.WRITE_PROBE) await query(text)
+        })
+        return true
+      } catch {
+        return false
+      }
+    },
+    startCommand(wanted) {
+      settings = wanted
+      return startCommand(host, control, wanted)
+    },
+    writeConfiguration(wanted, upstream, slot, role) {
+      settings = wanted
+      return writeConfiguration(host, wanted, { upstream, slot, role })
+    },
+    reload: () => reload(dataDirectory),
+
+    initialise: signal => initialise(host, signal),
+    prepareCluster: signal => prepareCluster(host, signal),
+    async markServed() {
+      if ((await readMarker(dataDirectory))?.what === 'bootstrap') await removeMarker(dataDirectory)
+    },
+    removeUnfinished: () => removeUnfinished(dataDirectory),
+    clone: (source, expected, progress, signal, slot = null) =>
+      clone(host, { source, expected, slot, progress }, signal),
+    rewind: (source, expected, signal) => rewind(host, control, { source, expected, settings }, signal),
+    discardReplaced: () => discardReplaced(dataDirectory),
+
+    history: timeline => readHistory(dataDirectory, timeline),
+    historyOf: (source, timeline, signal) => historyOf(host, source, timeline, signal),
+    reserveTimelines: (from, timeline) => reserveTimelines(dataDirectory, from, timeline),
+    ensureStandbySignal: () => ensureStandbySignal(dataDirectory),
+    async checkpoint(signal) {
+      const target = await localTarget(host, { statementTimeoutMs: 0 })
+      await withConnection(target, signal, query => query(sql.CHECKPOINT))
+    },
+    ensureSlots: (wanted, drop, signal) => ensureSlots(host, wanted, drop, signal),
+    terminateWalSenders: (applications, signal) => terminateWalSenders(host, applications, signal),
+    controlData: signal => control.readWithEnd(signal),
+    seat: () => readSeat(dataDirectory),
+    setSeat: seat => writeSeat(dataDirectory, seat),
+    close: () => probe.close(),
+  }
+}
+
+/** By signal, since a session may not be had in time; only to a process that works in this data directory. */
+async function reload(dataDirectory: string): Promise<void> {
+  const postmaster = await readPostmasterFile(dataDirectory)
+  if (postmaster === null || !(await runsOn(postmaster.pid, dataDirectory))) {
+    throw new VigilError('POSTGRES_FAILED', { reason: `no instance runs on ${dataDirectory}` })
+  }
+  process.kill(postmaster.pid, 'SIGHUP')
+}
+
+async function ensureStandbySignal(dataDirectory: string): Promise<void> {
+  const path = join(dataDirectory, 'standby.signal')
+  if ((await readIfPresent(path)) === null) await writeDurably(path, '')
+}

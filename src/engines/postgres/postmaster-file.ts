@@ -1,0 +1,34 @@
+// postmaster.pid: which process runs on the data directory, and where it listens.
+import { readlink, realpath } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readIfPresent } from './durable.ts'
+
+export interface PostmasterFile {
+  readonly pid: number
+  /** Directory of the Unix socket, or a host when there is no socket. */
+  readonly host: string
+  readonly port: number
+}
+
+/** null: no such file, or one that is not complete yet. */
+export async function readPostmasterFile(dataDirectory: string): Promise<PostmasterFile | null> {
+  const text = await readIfPresent(join(dataDirectory, 'postmaster.pid'))
+  return text === null ? null : parsePostmasterFile(text)
+}
+
+export function parsePostmasterFile(text: string): PostmasterFile | null {
+  const [pid, , , port, socketDirectory, listenAddress] = text.split('\n').map(line => line.trim())
+  const host = socketDirectory || (listenAddress === '*' ? 'localhost' : listenAddress)
+  const numbers = { pid: Number(pid), port: Number(port) }
+  if (!Number.isSafeInteger(numbers.pid) || numbers.pid <= 1 || !numbers.port || !host) return null
+  return { ...numbers, host }
+}
+
+/** A number in a left-over file may belong to another process by now; a postmaster works in its data directory. */
+export async function runsOn(pid: number, dataDirectory: string): Promise<boolean> {
+  try {
+    return (await readlink(`/proc/${pid}/cwd`)) === (await realpath(dataDirectory))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,205 @@
+// What a running instance says of itself: one statement, on a connection that is kept between ticks.
+import { VigilError } from '../../kernel/errors.ts'
+import { type Lsn, parseLsn } from '../../kernel/lsn.ts'
+import type { InstanceStatus, PrimaryStatus, SlotStatus, StandbyStatus } from '../../ports/engine.ts'
+import { type Connection, connect, type Row, sqlState, type Target } from './connection.ts'
+import { parseConninfo } from './conninfo.ts'
+import type { PostgresHost } from './host.ts'
+import { type Owned, pendingRestart } from './pending-restart.ts'
+import { readPostmasterFile } from './postmaster-file.ts'
+import { FILE_SETTINGS, IDENTIFY_SYSTEM, STATUS } from './sql.ts'
+import { standbyPosition } from './standby-position.ts'
+
+export interface Probe {
+  status(owned: Owned, signal: AbortSignal): Promise<InstanceStatus>
+  close(): void
+}
+
+/** The answer of STATUS. */
+interface Seen {
+  readonly inRecovery: boolean
+  readonly systemIdentifier: string
+  readonly serverVersion: string
+  readonly postmasterStartedAt: string
+  readonly flushed: string | null
+  readonly walFile: string | null
+  readonly received: string | null
+  readonly replayed: string | null
+  readonly replayPaused: boolean | null
+  readonly replayedAt: string | null
+  readonly receiver: { readonly status: string; readonly timeline: number } | null
+  readonly startupWaits: string | null
+  readonly conninfo: string
+  readonly restoreCommand: boolean
+  readonly replication:
+    | readonly {
+        readonly user: string
+        readonly applicationName: string
+        readonly clientAddress: string | null
+        readonly state: string
+        readonly syncState: string
+        readonly syncPriority: number
+        readonly flushed: string | null
+      }[]
+    | null
+  readonly slots: readonly SeenSlot[] | null
+  readonly pendingRestart: readonly { readonly name: string; readonly value: string }[] | null
+  readonly owned: Readonly<Record<string, string>> | null
+}
+
+interface SeenSlot {
+  readonly name: string
+  readonly kind: 'physical' | 'logical'
+  readonly active: boolean
+  readonly restartLsn: string | null
+  readonly walStatus: string | null
+}
+
+/** The server is there, but lets nobody in yet, or any more. */
+const CANNOT_CONNECT_NOW = '57P03'
+
+export function openProbe(host: PostgresHost): Probe {
+  const sessions = keptSessions(host)
+  return {
+    async status(owned, signal) {
+      try {
+        const session = await sessions.sql(signal)
+        const [row] = await session.query(STATUS, [], signal)
+        const seen = JSON.parse(row!['status']!) as Seen
+        const files = seen.pendingRestart ? await session.query(FILE_SETTINGS, [], signal) : []
+        const running = runningStatus(seen, files, owned)
+        if (!seen.inRecovery) {
+          // A session of a walsender is needed on standbys only, and they are few.
+          sessions.closeReplication()
+          return { ...running, ...primaryStatus(seen) }
+        }
+        const [identity] = await (await sessions.replication(signal)).query(IDENTIFY_SYSTEM, [], signal)
+        return { ...running, ...(await standbyStatus(seen, identity!, host.options.dataDirectory)) }
+      } catch (error) {
+        if (sqlState(error) === CANNOT_CONNECT_NOW)
+          return { kind: 'starting', reason: (error as Error).message }
+        throw error
+      }
+    },
+    close: sessions.close,
+  }
+}
+
+function runningStatus(seen: Seen, files: readonly Row[], owned: Owned) {
+  return {
+    systemIdentifier: seen.systemIdentifier,
+    serverVersion: Number(seen.serverVersion),
+    postmasterStartedAt: seen.postmasterStartedAt,
+    slots: (seen.slots ?? []).map(slotStatus),
+    pendingRestart: pendingRestart({
+      reported: seen.pendingRestart ?? [],
+      files: Object.fromEntries(files.map(row => [row['name']!, row['setting'] ?? ''])),
+      commandLine: seen.owned ?? {},
+      owned,
+    }),
+  }
+}
+
+function primaryStatus(seen: Seen): Pick<PrimaryStatus, 'kind' | 'position' | 'replication'> {
+  return {
+    kind: 'primary',
+    // The name of the file that is written to: pg_control knows a new timeline only after a checkpoint.
+    position: { timeline: Number.parseInt(seen.walFile!.slice(0, 8), 16), lsn: parseLsn(seen.flushed!)! },
+    replication: (seen.replication ?? []).map(one => ({ ...one, flushed: lsnOrNull(one.flushed) })),
+  }
+}
+
+async function standbyStatus(
+  seen: Seen,
+  identity: Row,
+  dataDirectory: string,
+): Promise<Omit<StandbyStatus, keyof ReturnType<typeof runningStatus>>> {
+  const replayed = lsnOrNull(seen.replayed)
+  if (replayed === null)
+    throw new VigilError('POSTGRES_FAILED', { reason: 'a standby without a replay position' })
+  const received = lsnOrNull(seen.received)
+  const streaming = seen.receiver?.status === 'streaming'
+  return {
+    kind: 'standby',
+    position: await standbyPosition({
+      dataDirectory,
+      received,
+      replayed,
+      replayTimeline: Number(identity['timeline']),
+      receiverTimeline: seen.receiver?.timeline ?? null,
+    }),
+    replayed,
+    received,
+    localWalReplayed: usedUpLocalWal(received, replayed, seen.startupWaits),
+    replicationState: streaming ? 'streaming' : seen.restoreCommand ? 'in archive recovery' : null,
+    upstream: upstreamOf(seen.conninfo),
+    replayPaused: seen.replayPaused === true,
+    replayedAt: seen.replayedAt,
+  }
+}
+
+/**
+ * Streaming starts only when the local WAL has been replayed, so what was received is the end; otherwise the
+ * startup process must be seen waiting for WAL from elsewhere.
+ */
+function usedUpLocalWal(received: Lsn | null, replayed: Lsn, startupWaits: string | null): boolean {
+  if (received !== null && received > replayed) return true
+  return startupWaits === 'RecoveryWalStream' || startupWaits === 'RecoveryRetrieveRetryInterval'
+}
+
+function slotStatus(slot: SeenSlot): SlotStatus {
+  return { ...slot, restartLsn: lsnOrNull(slot.restartLsn) }
+}
+
+function upstreamOf(conninfo: string): { readonly host: string; readonly port: number } | null {
+  if (conninfo.trim() === '') return null
+  try {
+    const { host, hostaddr, port } = parseConninfo(conninfo)
+    return { host: host ?? hostaddr ?? '', port: Number(port ?? 5432) }
+  } catch {
+    return null
+  }
+}
+
+function lsnOrNull(text: string | null): Lsn | null {
+  return text === null ? null : parseLsn(text)
+}
+
+/** Two sessions, each opened when needed and again after the postmaster has changed. */
+function keptSessions(host: PostgresHost) {
+  const kept: Record<
+    'sql' | 'replication',
+    { readonly connection: Connection; readonly postmaster: number } | null
+  > = {
+    sql: null,
+    replication: null,
+  }
+  const session = async (kind: 'sql' | 'replication', change: Partial<Target>, signal: AbortSignal) => {
+    const file = await readPostmasterFile(host.options.dataDirectory)
+    const target = await host.local(change)
+    if (file === null || target === null) {
+      throw new VigilError('POSTGRES_FAILED', { reason: `no instance runs on ${host.options.dataDirectory}` })
+    }
+    const before = kept[kind]
+    if (before?.connection.usable() && before.postmaster === file.pid) return before.connection
+    before?.connection.close()
+    kept[kind] = null
+    const connection = await connect(target, signal)
+    kept[kind] = { connection, postmaster: file.pid }
+    return connection
+  }
+  const drop = (kind: 'sql' | 'replication') => {
+    kept[kind]?.connection.close()
+    kept[kind] = null
+  }
+  return {
+    sql: (signal: AbortSignal) => session('sql', {}, signal),
+    // With a database, so that an ordinary line of pg_hba.conf lets it in.
+    replication: (signal: AbortSignal) => session('replication', { replication: 'database' }, signal),
+    closeReplication: () => drop('replication'),
+    close: () => {
+      drop('sql')
+      drop('replication')
+    },
+  }
+}

@@ -1,0 +1,101 @@
+// Every SQL text of the engine. Connections have search_path pinned to pg_catalog.
+
+/**
+ * One row with everything that a status says, whatever the role; a promotion between two statements would tear it.
+ * Functions that refuse the other role stand behind pg_is_in_recovery().
+ */
+export const STATUS = `
+SELECT json_build_object(
+  'inRecovery', pg_is_in_recovery(),
+  'systemIdentifier', (SELECT system_identifier::text FROM pg_control_system()),
+  'serverVersion', current_setting('server_version_num'),
+  'postmasterStartedAt', pg_postmaster_start_time(),
+  'flushed', CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END,
+  'walFile', CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_flush_lsn()) END,
+  'received', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()::text END,
+  'replayed', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text END,
+  'replayPaused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END,
+  'replayedAt', CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() END,
+  'receiver', (SELECT json_build_object('status', status, 'timeline', received_tli) FROM pg_stat_wal_receiver),
+  'startupWaits', (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup' LIMIT 1),
+  'conninfo', current_setting('primary_conninfo'),
+  'restoreCommand', current_setting('restore_command') <> '',
+  'replication', (SELECT json_agg(json_build_object(
+      'user', usename, 'applicationName', application_name, 'clientAddress', host(client_addr), 'state', state,
+      'syncState', sync_state, 'syncPriority', sync_priority, 'flushed', flush_lsn::text))
+    FROM pg_stat_replication WHERE pid <> pg_backend_pid()),
+  'slots', (SELECT json_agg(json_build_object(
+      'name', slot_name, 'kind', slot_type, 'active', active, 'restartLsn', restart_lsn::text,
+      'walStatus', wal_status))
+    FROM pg_replication_slots),
+  'pendingRestart', (SELECT json_agg(json_build_object('name', name, 'value', setting, 'unit', unit))
+    FROM pg_settings WHERE pending_restart),
+  'owned', (SELECT json_object_agg(name, setting) FROM pg_settings WHERE source = 'command line')
+)::text AS status`
+
+/** What the files say for parameters that wait for a restart; re-reads the files, so asked only when some do. */
+export const FILE_SETTINGS = `
+SELECT DISTINCT ON (name) name, setting FROM pg_file_settings ORDER BY name, seqno DESC`
+
+export const IDENTIFY_SYSTEM = 'IDENTIFY_SYSTEM'
+
+export function timelineHistory(timeline: number): string {
+  return `TIMELINE_HISTORY ${timeline}`
+}
+
+export const CHECKPOINT = 'CHECKPOINT'
+
+/** A record in the WAL, flushed before the answer, that waits for no standby. */
+export const WRITE_PROBE = [
+  `SET synchronous_commit = local`,
+  `SELECT pg_logical_emit_message(true, 'vigil', '')`,
+]
+
+export const SLOT_NAMES = `SELECT slot_name AS name, slot_type AS kind, active::text AS active FROM pg_replication_slots`
+export const CREATE_SLOT = `SELECT pg_create_physical_replication_slot($1, true)`
+export const DROP_SLOT = `
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active`
+
+export const TERMINATE_WALSENDERS = `
+SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = ANY ($1::text[])`
+
+/** Of these sessions no change may wait for a standby: there may be none yet. */
+export const WAIT_FOR_NOBODY = 'SET synchronous_commit = local'
+
+export const ROLE_PASSWORD = `SELECT rolpassword AS verifier FROM pg_authid WHERE rolname = $1`
+
+export const TABLESPACES = `
+SELECT spcname AS name, pg_tablespace_location(oid) AS location
+FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')`
+
+/** Roles can't be parameters, so names and verifiers are quoted here. */
+export function createRole(name: string, attributes: string, verifier: string | null): string {
+  return `CREATE ROLE ${identifier(name)} WITH ${attributes}${passwordClause(verifier)}`
+}
+
+export function alterRole(name: string, attributes: string, verifier: string | null): string {
+  return `ALTER ROLE ${identifier(name)} WITH ${attributes}${passwordClause(verifier)}`
+}
+
+/** What pg_rewind calls on the source, when its role is not the superuser. */
+export function rewindGrants(role: string): readonly string[] {
+  return [
+    'pg_ls_dir(text, boolean, boolean)',
+    'pg_stat_file(text, boolean)',
+    'pg_read_binary_file(text)',
+    'pg_read_binary_file(text, bigint, bigint, boolean)',
+  ].map(name => `GRANT EXECUTE ON FUNCTION pg_catalog.${name} TO ${identifier(role)}`)
+}
+
+function passwordClause(verifier: string | null): string {
+  return verifier === null ? '' : ` PASSWORD ${literal(verifier)}`
+}
+
+function identifier(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+function literal(text: string): string {
+  if (text.includes('\\')) throw new Error('a backslash in an SQL literal')
+  return `'${text.replaceAll("'", "''")}'`
+}
