@@ -51,6 +51,7 @@ const synchronousMode: Kind<SynchronousMode> = {
 const slots: Kind<Readonly<Record<string, PermanentSlot>>> = {
   expected:
     'a mapping of slot names (a-z, 0-9, _) to {type: physical} or {type: logical, database: ..., plugin: ...}',
+  shape: 'mapping',
   read: raw => {
     if (!isMapping(raw)) return undefined
     const read = Object.entries(raw).map(([name, slot]) => [name, readSlot(name, slot)] as const)
@@ -61,6 +62,7 @@ const slots: Kind<Readonly<Record<string, PermanentSlot>>> = {
 
 const ignoredSlots: Kind<readonly IgnoredSlot[]> = {
   expected: 'a list of mappings with name, type, database, plugin',
+  shape: 'list',
   read: raw => {
     if (!Array.isArray(raw)) return undefined
     return raw.every(item => isMapping(item) && Object.values(item).every(value => typeof value === 'string'))
@@ -72,12 +74,15 @@ const ignoredSlots: Kind<readonly IgnoredSlot[]> = {
 /** A mapping, or null for absent. */
 const optionalMapping: Kind<Readonly<Record<string, unknown>> | null> = {
   expected: mapping.expected,
+  text: true,
+  shape: 'mapping',
   read: raw => (raw === null ? null : mapping.read(raw)),
 }
 
 const optionalList: Kind<readonly string[] | null> = {
   expected: 'a list of text, one line of the file each',
   text: true,
+  shape: 'list',
   // An empty list would lock everybody out; Patroni takes it for "not given" too.
   read: raw => (raw === null || (Array.isArray(raw) && raw.length === 0) ? null : textList.read(raw)),
 }

@@ -91,10 +91,10 @@ export function mergeParameters({ dynamic, local, lastGood = {} }: ParameterSour
         continue
       }
       // Only a bad value falls back on the one before; what must not be set here stays unset.
-      const before = judged.used === BEFORE ? lastGood[name] : undefined
+      const before = judged.misplaced ? undefined : lastGood[name]
       if (before !== undefined) merged.set(name, before)
-      const used = before ?? (judged.used === BEFORE ? (merged.get(name) ?? 'nothing') : judged.used)
-      problems.push({ key: `postgresql.parameters.${spelled}`, found, expected: judged.expected, used })
+      const used = judged.misplaced ? 'its own value' : (merged.get(name) ?? 'nothing')
+      problems.push({ key: `postgresql.parameters.${spelled}`, found, used, ...judged })
     }
   }
   return { parameters: Object.fromEntries(merged), problems }
@@ -105,25 +105,20 @@ export function isCommandLineParameter(name: string): boolean {
   return Object.hasOwn(CLUSTER_PARAMETERS, name) && CLUSTER_PARAMETERS[name]!.commandLine
 }
 
-const BEFORE = 'the value before'
-
-type Judgement = { readonly value: string } | { readonly expected: string; readonly used: string }
+type Judgement = { readonly value: string } | { readonly expected: string; readonly misplaced?: true }
 
 function judgeParameter(name: string, found: unknown, origin: 'dynamic' | 'local'): Judgement {
   if (!/^[a-z_][a-z0-9_$]*(\.[a-z_][a-z0-9_$]*)*$/.test(name))
-    return { expected: 'the name of a PostgreSQL parameter', used: 'nothing' }
+    return { expected: 'the name of a PostgreSQL parameter' }
   if (Object.hasOwn(AGENT_PARAMETERS, name))
-    return { expected: `no value here: ${AGENT_PARAMETERS[name]}`, used: 'its own value' }
+    return { expected: `no value here, ${AGENT_PARAMETERS[name]}`, misplaced: true }
   const value = parameterText(found)
-  if (value === undefined) return { expected: 'text, a number or true/false, on one line', used: BEFORE }
+  if (value === undefined) return { expected: 'text, a number or true/false, on one line' }
   const owned = Object.hasOwn(CLUSTER_PARAMETERS, name) ? CLUSTER_PARAMETERS[name]! : null
   if (owned === null) return { value }
   if (origin === 'local' && !owned.local)
-    return {
-      expected: 'this in the dynamic configuration (it is the same on all members)',
-      used: 'the dynamic value',
-    }
-  if (owned.kind.read(value) === undefined) return { expected: owned.kind.expected, used: BEFORE }
+    return { expected: 'this in the dynamic configuration, alike for all members', misplaced: true }
+  if (owned.kind.read(value) === undefined) return { expected: owned.kind.expected }
   return { value: name === 'wal_level' && value.toLowerCase() === 'hot_standby' ? 'replica' : value }
 }
 

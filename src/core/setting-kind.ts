@@ -6,6 +6,8 @@ export interface Kind<T> {
   readonly expected: string
   /** Read from the characters that were written, so that `0042` and `1e3` stay what they are. */
   readonly text?: true
+  /** What it is in YAML, if not a single value. */
+  readonly shape?: 'list' | 'mapping'
   /** undefined: not such a value. */
   readonly read: (raw: unknown) => T | undefined
 }
@@ -17,6 +19,10 @@ export interface SettingProblem {
   readonly expected: string
   /** In words: a value, "the default", "nothing". */
   readonly used: string
+  /** The value is fine, but nothing may set it there. */
+  readonly misplaced?: true
+  /** The value is fine by itself, and was changed to fit the others. */
+  readonly adjusted?: true
 }
 
 export type KindOutput<K> = K extends Kind<infer T> ? T : never
@@ -83,6 +89,7 @@ export const path: Kind<string> = {
 export const textList: Kind<readonly string[]> = {
   expected: 'a list of text',
   text: true,
+  shape: 'list',
   read: raw => {
     if (!Array.isArray(raw)) return undefined
     const items = raw.map(readText)
@@ -92,6 +99,7 @@ export const textList: Kind<readonly string[]> = {
 
 export const mapping: Kind<Readonly<Record<string, unknown>>> = {
   expected: 'a mapping (key: value)',
+  shape: 'mapping',
   read: raw => (isMapping(raw) ? raw : undefined),
 }
 

@@ -138,7 +138,7 @@ function readTimeouts(top: Raw, ttlFloorMs: Ms, { report, lastGood }: Reader) {
   }
   const { timeouts, adjustments } = adjustTimeouts(asked, ttlFloorMs)
   for (const { key, from, to, why } of adjustments)
-    report({ key, found: `${from / 1000} s`, expected: why, used: `${to / 1000} s` })
+    report({ key, found: `${from / 1000} s`, expected: why, used: `${to / 1000} s`, adjusted: true })
   return timeouts
 }
 
