@@ -4,6 +4,7 @@ import type { Ms } from '../kernel/time.ts'
 import type { FailoverRequest, HistoryRow, MemberRecord } from './cluster.ts'
 import type { Upstream } from './instance.ts'
 import type { JobOrder } from './job.ts'
+import type { Attempt } from './memory.ts'
 import type { RequestOutcome } from './request.ts'
 import type { TermRecord } from './term.ts'
 
@@ -39,6 +40,8 @@ export interface SideWrites {
 
 export type Action =
   | TermChange
+  /** An attempt whose answer was lost turns out to be the record: what it entitles to, counted from its own start. */
+  | { readonly kind: 'credit'; readonly attempt: Attempt; readonly revision: bigint }
   /** Kills every process of the instance, by the guard or, if that is gone, by the agent itself. */
   | { readonly kind: 'kill'; readonly reason: string }
   | { readonly kind: 'stop'; readonly mode: 'fast' | 'immediate' }
@@ -69,16 +72,12 @@ export type Action =
       readonly signature: string
     }
   | { readonly kind: 'terminate-walsenders'; readonly except: readonly string[] }
-  /** Kills the guard's term while nothing is alive. */
-  | { readonly kind: 'drop'; readonly term: number }
   | { readonly kind: 'ensure-guard' }
   | { readonly kind: 'run-job'; readonly order: JobOrder }
-  | { readonly kind: 'cancel-job'; readonly reason: string }
   | { readonly kind: 'clear-job' }
   | { readonly kind: 'remove-unfinished' }
   /** The seat's state, in the journal. */
   | { readonly kind: 'mark-seat'; readonly state: 'ready' | 'incomplete' | 'diverged' }
-  | { readonly kind: 'adopt-store'; readonly cluster: string; readonly floor: number }
   /** The member key, with the agent's lease. */
   | { readonly kind: 'publish'; readonly member: MemberRecord }
   /** Replaces the operators' request of this revision. */

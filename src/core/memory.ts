@@ -38,8 +38,8 @@ export interface Memory {
   readonly promotedTerm: number | null
   /** Signature of the configuration in force: settings, role and upstream. */
   readonly configured: string | null
-  /** The member key's value and lease as last written. */
-  readonly published: { readonly value: string; readonly lease: string } | null
+  /** The member key as last written under the present lease. */
+  readonly published: { readonly significance: string; readonly positions: string } | null
   readonly publishedAt: Instant | null
   /** Terms after whose promotion the CHECKPOINT has ended. */
   readonly checkpointedTerm: number | null
@@ -47,12 +47,24 @@ export interface Memory {
   readonly stopAskedAt: Instant | null
   /** Start of the running switchover, on the leader. */
   readonly handoverSince: Instant | null
-  /** Since when members that the record lists have no live key: install -> instant. */
+  /** Signature of the slots as last made sure of. */
   readonly slotsAppliedFor: string | null
   /** The last end of the local WAL that was known for certain, of the current copy. */
   readonly ownEnd: Position | null
   /** Request being carried out. */
   readonly requestId: string | null
+  /** The guard was connected at some time of this process: its silence means something. */
+  readonly guardMet: boolean
+  /** Starts of the instance, newest first. */
+  readonly starts: readonly Instant[]
+  /** The instance was killed since it did not answer. */
+  readonly hung: boolean
+  /** When promotion was last asked for. */
+  readonly promoteAskedAt: Instant | null
+  /** A clone or start happened in this process: an old directory may be kept beside. */
+  readonly discardDue: boolean
+  /** Result of the last switchover or takeover that did not come about, for people. */
+  readonly lastRefusal: string | null
 }
 
 export const EMPTY_MEMORY: Memory = {
@@ -75,4 +87,10 @@ export const EMPTY_MEMORY: Memory = {
   slotsAppliedFor: null,
   ownEnd: null,
   requestId: null,
+  guardMet: false,
+  starts: [],
+  hung: false,
+  promoteAskedAt: null,
+  discardDue: true,
+  lastRefusal: null,
 }

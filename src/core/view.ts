@@ -1,10 +1,9 @@
 // Everything one decision may depend on. A recorded view replays in a test.
-import type { Lsn, Position } from '../kernel/lsn.ts'
 import type { Reading } from '../kernel/reading.ts'
-import type { Instant } from '../kernel/time.ts'
+import type { Instant, Ms } from '../kernel/time.ts'
 import type { ClusterState } from './cluster.ts'
 import type { GuardStatus } from './guard-status.ts'
-import type { DataDirectory, InstanceStatus } from './instance.ts'
+import type { DataDirectory, HistoryLine, InstanceStatus } from './instance.ts'
 import type { Job } from './job.ts'
 import type { MemberMemory } from './member-memory.ts'
 import type { Memory } from './memory.ts'
@@ -31,6 +30,10 @@ export interface View {
   readonly directory: Reading<DataDirectory>
   /** In state `handover`, on the successor: its WAL ends with the old leader's shutdown checkpoint. */
   readonly endsWithShutdown: boolean
+  /** Until the operators' request in `/failover` is due; null: there is none, or it has no time. */
+  readonly failoverDueInMs: Ms | null
+  /** History of the running primary's timeline; read only until its promotion is recorded. */
+  readonly history: readonly HistoryLine[] | null
   /** By member name; only filled while a decision may need them. */
   readonly peers: Readonly<Record<string, Reading<PeerReport>>>
   readonly remembered: MemberMemory
@@ -56,10 +59,4 @@ export interface Me {
   /** `bootstrap.dcs`, what `/config` begins with. */
   readonly bootstrapConfig: Readonly<Record<string, unknown>>
   readonly tags: Readonly<Record<string, unknown>>
-}
-
-/** What a member's own copy of the data ends with, when it is known for certain. */
-export interface OwnEnd {
-  readonly position: Position
-  readonly replayed: Lsn
 }

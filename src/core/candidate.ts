@@ -1,0 +1,105 @@
+// Who takes over: exclusion, completeness, right (protocol A7, asynchronous part).
+import { comparePositions, type Position } from '../kernel/lsn.ts'
+import { elapsedAtLeast, type Ms } from '../kernel/time.ts'
+import type { PeerReport } from './peer.ts'
+import { memberByInstall, memberByName, type Situation } from './situation.ts'
+import type { TermRecord } from './term.ts'
+import { FIRST_RIGHT_MS, STAGGER_MS } from './timers.ts'
+
+/** Why the old leader can certainly acknowledge nothing more; null: it may. */
+export type Exclusion = 'released' | 'handed-over' | 'waited-out'
+
+/**
+ * X1 and X2. A missing leader key is not among them: in a pure cluster it is display only, and its absence
+ * says nothing about the leader's deadline.
+ */
+export function exclusionOf(s: Situation): Exclusion | null {
+  const { record } = s
+  if (!record || record.state === 'paused') return null
+  if (record.state === 'released') return 'released'
+  if (record.state === 'handover' && record.successor === s.view.me.name && s.view.endsWithShutdown)
+    return 'handed-over'
+  return s.waitedOut ? 'waited-out' : null
+}
+
+/** What stands against a takeover by this member for as long as it lasts; null: nothing. */
+export function obstacle(s: Situation): string | null {
+  const { record, view } = s
+  if (!record) return 'there is no record'
+  if (!record.members.includes(view.me.install)) return 'not a listed member'
+  if (view.settings.tags.nofailover) return 'tagged nofailover'
+  if (view.settings.standbyCluster) return 'the cluster is configured to follow another one'
+  if (view.remembered.seatState !== 'ready') return `the copy is ${view.remembered.seatState}`
+  if (s.running.kind !== 'standby') return 'no standby runs here'
+  if (s.guard?.mode !== 'standby') return `the guard is ${s.guard?.mode ?? 'lost'}`
+  if (!s.end) return 'the end of the local WAL is not known yet'
+  if (s.lineage === 'diverged') return 'the copy has diverged'
+  if (s.lineage === 'undecided' && s.end.timeline !== record.timelineMax)
+    return 'the copy is on an unknown timeline'
+  if (view.job?.state === 'running') return `a ${view.job.order.kind} is running`
+  if (foreignLeaderKey(s)) return 'the leader key names somebody who is not the holder'
+  const lag = lagBehind(s.end, record.at)
+  // After a clean stop the old leader has everything and may lead again: less is accepted only when it is gone too.
+  if (record.final && !s.waitedOut && comparePositions(s.end, record.final) < 0)
+    return 'behind the final position of the last leader'
+  if (lag > view.settings.maximumLagOnFailover) return `lags ${lag} bytes`
+  if (reachablePrimary(s)) return 'a reachable member says that it runs as primary'
+  return null
+}
+
+/** Bytes that `mine` lacks of what the leader last reported. */
+export function lagBehind(mine: Position, leader: Position | null): number {
+  if (!leader || leader.lsn <= mine.lsn) return 0
+  return Number(leader.lsn - mine.lsn)
+}
+
+/** How many reachable members would be better. Ties: failover priority, then name, so that everybody agrees. */
+export function rankOf(s: Situation): number {
+  return Object.values(s.view.peers).filter(reading => reading.kind === 'known' && better(s, reading.value))
+    .length
+}
+
+/** How long this member still leaves it to better ones, from when exclusion held; 0: it is its turn. */
+export function turnIn(s: Situation, exclusion: Exclusion): Ms {
+  const record = s.record as TermRecord
+  const since = s.view.memory.excludedSince
+  const waited = since ? elapsedAtLeast(since, s.now) : 0
+  const rank = rankOf(s)
+  const named = record.successor === s.view.me.name
+  const othersFirst = exclusion === 'released' && record.successor !== null && !named
+  const pause = (othersFirst ? FIRST_RIGHT_MS : 0) + (named ? 0 : rank * STAGGER_MS)
+  return Math.max(0, pause - waited)
+}
+
+function better(s: Situation, peer: PeerReport): boolean {
+  const record = s.record as TermRecord
+  const eligible =
+    peer.install !== null && record.members.includes(peer.install) && peer.promotable && !peer.noFailover
+  if (!eligible || !peer.position || !s.end || peer.install === s.view.me.install) return false
+  const order = comparePositions(peer.position, s.end)
+  if (order !== 0) return order > 0
+  const theirs = priorityOf(s, peer.name)
+  const mine = s.view.settings.tags.failoverPriority
+  return theirs !== mine ? theirs > mine : peer.name < s.view.me.name
+}
+
+function priorityOf(s: Situation, name: string): number {
+  const priority = memberByName(s.cluster, name)?.tags['failover_priority']
+  return typeof priority === 'number' ? priority : 1
+}
+
+/** Only a Patroni agent puts its own name there (protocol A11): then the record is history. */
+function foreignLeaderKey(s: Situation): boolean {
+  const leader = s.cluster?.leader?.value
+  return leader !== undefined && leader !== s.record?.holder.name && leader !== s.view.me.name
+}
+
+/** After the wait nobody should say so; if somebody does, its guard has failed, and two would be worse than none. */
+function reachablePrimary(s: Situation): boolean {
+  return Object.values(s.view.peers).some(
+    reading =>
+      reading.kind === 'known' &&
+      reading.value.role === 'primary' &&
+      memberByInstall(s.cluster, reading.value.install ?? '') !== null,
+  )
+}

@@ -1,0 +1,84 @@
+// The decision: facts are named, the first matching rule of the ordered table says what to do. Pure.
+import { assert } from '../kernel/assert.ts'
+import { elapsedAtMost, type Ms } from '../kernel/time.ts'
+import type { Action, Decision } from './action.ts'
+import type { Memory } from './memory.ts'
+import { memberRecord, positionsOf, significance } from './published-member.ts'
+import { remember } from './remember.ts'
+import { BOOTSTRAPPING } from './rules/bootstrapping.ts'
+import { ENDING } from './rules/ending.ts'
+import { HANDOVER } from './rules/handover.ts'
+import { LEADING } from './rules/leading.ts'
+import { PROMOTING } from './rules/promoting.ts'
+import { REJOINING } from './rules/rejoining.ts'
+import { REQUESTED } from './rules/requested.ts'
+import type { Plan, Rule } from './rules/rule.ts'
+import { SAFETY } from './rules/safety.ts'
+import { BLOCKED, TAKEOVER, TAKING } from './rules/taking.ts'
+import { type Situation, situationOf } from './situation.ts'
+import { waitOf } from './timers.ts'
+import type { View } from './view.ts'
+
+/** In order; the first that applies decides. */
+export const RULES: readonly Rule[] = [
+  ...SAFETY,
+  ...TAKING,
+  ...ENDING,
+  ...REQUESTED,
+  ...HANDOVER,
+  ...LEADING,
+  ...PROMOTING,
+  ...TAKEOVER,
+  ...BOOTSTRAPPING,
+  ...REJOINING,
+  ...BLOCKED,
+  { id: 'idle', when: 'always', does: 'nothing', plan: () => ({ actions: [] }) },
+]
+
+const TICK_MS: Ms = 1000
+
+export function decide(view: View): { readonly decision: Decision; readonly memory: Memory } {
+  const memory = remember(view)
+  const situation = situationOf({ ...view, memory })
+  const [rule, plan] = firstMatch(situation)
+  const actions = [...plan.actions, ...publication(situation, plan)]
+  return {
+    decision: {
+      rule: rule.id,
+      because: plan.because ?? {},
+      actions,
+      wakeInMs: Math.max(0, plan.wakeInMs ?? nextLook(situation)),
+    },
+    memory: { ...memory, ...plan.memory },
+  }
+}
+
+function firstMatch(situation: Situation): readonly [Rule, Plan] {
+  for (const rule of RULES) {
+    const plan = rule.plan(situation)
+    if (plan) return [rule, plan]
+  }
+  assert(false, 'the last rule matches always')
+}
+
+/** The next second, or earlier: when a renewal is due, or when the old leader will be waited out. */
+function nextLook(s: Situation): Ms {
+  const { lastAttemptAt } = s.view.memory
+  const renewal =
+    s.holding && lastAttemptAt ? s.view.settings.renewalMs - elapsedAtMost(lastAttemptAt, s.now) : TICK_MS
+  const left = !s.holding && s.record && s.silence !== null ? waitOf(s.record.ttl) - s.silence : TICK_MS
+  const untilOut = left > 0 ? left + 1 : TICK_MS
+  return Math.max(20, Math.min(TICK_MS, renewal, untilOut))
+}
+
+/** The member key: at once when something significant changed, positions once in loop_wait. */
+function publication(s: Situation, plan: Plan): readonly Action[] {
+  const { memory, settings } = s.view
+  if (!s.cluster || s.frozen || plan.actions.some(action => action.kind === 'exit')) return []
+  const member = memberRecord(s)
+  const last = memory.published
+  const changed = !last || last.significance !== significance(member)
+  const due = !memory.publishedAt || elapsedAtMost(memory.publishedAt, s.now) >= settings.loopWaitMs
+  const moved = last?.positions !== positionsOf(member)
+  return changed || (due && moved) ? [{ kind: 'publish', member }] : []
+}

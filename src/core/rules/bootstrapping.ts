@@ -1,0 +1,81 @@
+// Rules while nobody has ever led this cluster under vigil (protocol A10 "Bootstrap").
+import { comparePositions } from '../../kernel/lsn.ts'
+import { isDead, type Situation } from '../situation.ts'
+import { create } from '../transaction.ts'
+import { type Rule, wait } from './rule.ts'
+
+function unrecorded(s: Situation): boolean {
+  return s.cluster !== null && s.record === null && s.view.remembered.termMax === 0
+}
+
+export const BOOTSTRAPPING: readonly Rule[] = [
+  {
+    id: 'bootstrap-clean',
+    when: 'a bootstrap of this member was never recorded or never ended',
+    does: 'removes its own unserved directory',
+    plan: s =>
+      unrecorded(s) && isDead(s) && unfinishedBootstrap(s)
+        ? { actions: [{ kind: 'remove-unfinished' }], wakeInMs: 50 }
+        : null,
+  },
+  {
+    id: 'bootstrap-create',
+    when: 'nobody has created the cluster, and there is no data here nor at another member',
+    does: 'takes the first term (T8); the winner runs initdb',
+    plan: s => {
+      if (!unrecorded(s) || !isDead(s) || !emptyDirectory(s)) return null
+      if (s.cluster?.initialize || s.cluster?.leader) return null
+      if (!s.view.me.mayBootstrap || s.view.settings.standbyCluster) return null
+      return somebodyHasData(s) ? null : { actions: [create(s, 1, null)], wakeInMs: 50 }
+    },
+  },
+  {
+    id: 'bootstrap-adopt',
+    when: 'nobody has led under vigil, and this member has the data that the cluster begins with',
+    does: 'takes the first term (T8) with its own copy',
+    plan: s => {
+      if (!unrecorded(s) || s.running.kind !== 'standby' || !s.end || s.cluster?.leader) return null
+      const { systemIdentifier } = s.running.status
+      const known = s.cluster?.initialize?.value
+      if (known !== undefined && known !== systemIdentifier) return null
+      if (s.guard?.mode !== 'standby' || somebodyIsAhead(s)) return null
+      return { actions: [create(s, s.end.timeline, systemIdentifier)], wakeInMs: 20 }
+    },
+  },
+  {
+    id: 'bootstrap-wait',
+    when: 'nobody has led under vigil, and there is no data here',
+    does: 'waits for another member to create the cluster',
+    plan: s =>
+      unrecorded(s) && isDead(s) && emptyDirectory(s)
+        ? wait({ initialize: s.cluster?.initialize?.value ?? null })
+        : null,
+  },
+]
+
+export function emptyDirectory(s: Situation): boolean {
+  return s.view.directory.kind === 'known' && s.view.directory.value.kind === 'empty'
+}
+
+export function unfinishedBootstrap(s: Situation): boolean {
+  const found = s.view.directory
+  return found.kind === 'known' && found.value.kind === 'unfinished' && found.value.what === 'bootstrap'
+}
+
+function others(s: Situation) {
+  return (s.cluster?.members ?? []).map(m => m.value).filter(m => m.name !== s.view.me.name)
+}
+
+function somebodyHasData(s: Situation): boolean {
+  return others(s).some(member => member.timeline !== null || member.xlogLocation !== null)
+}
+
+/** By their member keys; the most advanced copy is the one to begin with. */
+function somebodyIsAhead(s: Situation): boolean {
+  return others(s).some(member => {
+    if (!s.end || member.timeline === null || member.xlogLocation === null) return false
+    const theirs = { timeline: member.timeline, lsn: member.xlogLocation }
+    const order = comparePositions(theirs, s.end)
+    return order > 0 || (order === 0 && member.name < s.view.me.name)
+  })
+}

@@ -1,0 +1,197 @@
+// Rules of a member that follows: clone, start, rewind, stream (design §7 "Rejoin").
+import { elapsedAtMost } from '../../kernel/time.ts'
+import type { Action } from '../action.ts'
+import { configureAs, upstreamFor } from '../configuration.ts'
+import type { Upstream } from '../instance.ts'
+import type { JobOrder } from '../job.ts'
+import { upstreamOf } from '../network-address.ts'
+import { isDead, type Situation } from '../situation.ts'
+import { slotsFor } from '../slots.ts'
+import { emptyDirectory, unfinishedBootstrap } from './bootstrapping.ts'
+import { leads } from './leading.ts'
+import { type Plan, type Rule, wait } from './rule.ts'
+
+const RETRY_JOB_MS = 5000
+/** Between starts of an instance that does not stay up. */
+const START_BACKOFF_MS = 2000
+
+export const REJOINING: readonly Rule[] = [
+  {
+    id: 'foreign-data',
+    when: 'the data directory belongs to another cluster',
+    does: 'ends the agent and touches nothing',
+    plan: s => {
+      const expected = s.cluster?.initialize?.value
+      const found = s.control?.systemIdentifier
+      if (!expected || !found || found === expected || leads(s)) return null
+      const reason = `The data directory belongs to another cluster: its system identifier is ${found}, this cluster has ${expected}. Nothing was changed.`
+      return { because: { found, expected }, actions: [{ kind: 'exit', status: 1, reason }] }
+    },
+  },
+  {
+    id: 'unreadable-data',
+    when: "the data directory is not empty and can't be read as one",
+    does: 'ends the agent and touches nothing',
+    plan: s => {
+      const found = s.view.directory
+      if (found.kind !== 'known' || found.value.kind !== 'unreadable' || !isDead(s)) return null
+      return {
+        actions: [
+          {
+            kind: 'exit',
+            status: 1,
+            reason: `The data directory can't be used: ${found.value.reason}. Nothing was changed.`,
+          },
+        ],
+      }
+    },
+  },
+  {
+    id: 'job-running',
+    when: 'a clone, rewind or initdb is running',
+    does: 'waits for it',
+    plan: s =>
+      s.view.job?.state === 'running' && s.view.job.order.kind !== 'checkpoint'
+        ? wait({ job: s.view.job.order.kind }, 500)
+        : null,
+  },
+  {
+    id: 'job-ended',
+    when: 'a job has ended',
+    does: 'clears it; after a failure only after 5 s, so that it is not repeated at once',
+    plan: s => {
+      const { job } = s.view
+      if (!job || job.state === 'running') return null
+      if (job.state === 'failed' && elapsedAtMost(job.endedAt, s.now) < RETRY_JOB_MS)
+        return wait({ job: job.order.kind, failed: job.reason }, 500)
+      return { because: { job: job.order.kind }, actions: [{ kind: 'clear-job' }], wakeInMs: 10 }
+    },
+  },
+  {
+    id: 'unfinished-bootstrap',
+    when: 'the directory is a bootstrap of this member that was never served, and somebody else leads',
+    does: 'removes it',
+    plan: s =>
+      s.record && !leads(s) && isDead(s) && unfinishedBootstrap(s)
+        ? { actions: [{ kind: 'remove-unfinished' }], wakeInMs: 50 }
+        : null,
+  },
+  {
+    id: 'clone',
+    when: 'there is no usable copy here, and the leader serves',
+    does: 'makes a copy in a new directory, which replaces the old one only when it is complete',
+    plan: s => (s.record && !leads(s) && isDead(s) && needsClone(s) ? clone(s) : null),
+  },
+  {
+    id: 'rewind',
+    when: "the copy has diverged, and the leader's first checkpoint is done",
+    does: 'runs pg_rewind',
+    plan: s => (s.record && !leads(s) && isDead(s) && diverged(s) ? rewind(s) : null),
+  },
+  {
+    id: 'start-standby',
+    when: 'nothing runs, and there is a copy',
+    does: 'starts it as a standby without an upstream: it follows when its end is known',
+    plan: s => {
+      if (leads(s) || !isDead(s) || !s.control || paused(s)) return null
+      const last = s.view.memory.starts[0]
+      const sinceMs = last ? elapsedAtMost(last, s.now) : null
+      if (sinceMs !== null && sinceMs < START_BACKOFF_MS) return wait({ sinceMs }, START_BACKOFF_MS - sinceMs)
+      return {
+        actions: [{ kind: 'start', upstream: null, slot: null }],
+        memory: { starts: [s.now, ...s.view.memory.starts].slice(0, 3) },
+        wakeInMs: 50,
+      }
+    },
+  },
+  {
+    id: 'rewind-stop',
+    when: 'a standby runs whose copy has diverged from the accepted history, and the leader serves',
+    does: 'marks the copy and stops it',
+    plan: s =>
+      s.running.kind === 'standby' && s.lineage === 'diverged' && !s.holding && leaderServes(s)
+        ? {
+            because: { timeline: s.end?.timeline ?? null },
+            actions: [
+              { kind: 'mark-seat', state: 'diverged' },
+              { kind: 'stop', mode: 'fast' },
+            ],
+            wakeInMs: 50,
+          }
+        : null,
+  },
+  {
+    id: 'follow',
+    when: 'a standby runs, its copy is a beginning of the accepted history, and the leader serves',
+    does: 'streams from the leader, by reload; drops slots of its own',
+    plan: s => {
+      if (s.running.kind !== 'standby' || s.lineage !== 'consistent' || s.holding || !leaderServes(s))
+        return null
+      const upstream = upstreamFor(s)
+      if (!upstream) return null
+      const actions: Action[] = [...configureAs(s, 'standby', upstream), ...slotsFor(s), ...discard(s)]
+      return actions.length > 0 ? { because: { upstream: upstream.name }, actions } : null
+    },
+  },
+]
+
+function needsClone(s: Situation): boolean {
+  if (emptyDirectory(s)) return true
+  const found = s.view.directory
+  const cut = found.kind === 'known' && found.value.kind === 'unfinished' && found.value.what === 'rewind'
+  const cannotRewind = diverged(s) && !canRewind(s)
+  return cut || cannotRewind
+}
+
+function diverged(s: Situation): boolean {
+  return s.control !== null && s.view.remembered.seatState === 'diverged' && !s.holding
+}
+
+function canRewind(s: Situation): boolean {
+  return s.view.settings.useRewind && (s.control?.dataChecksums || s.control?.walLogHints) === true
+}
+
+function clone(s: Situation): Plan | null {
+  const from = source(s)
+  const systemIdentifier = s.cluster?.initialize?.value
+  if (!from || !systemIdentifier) return wait({ leader: s.record?.holder.name ?? null })
+  return job({ kind: 'clone', from, systemIdentifier, seat: s.view.chance.seat })
+}
+
+function rewind(s: Situation): Plan | null {
+  const from = leaderServes(s) ? upstreamOf(s.leaderMember) : null
+  const systemIdentifier = s.cluster?.initialize?.value
+  if (!from || !systemIdentifier) return wait({ leader: s.record?.holder.name ?? null })
+  // Before it, the source's control file still names the old timeline, and pg_rewind would believe it.
+  if (s.leaderMember?.checkpointAfterPromote === false) return wait({ checkpoint: 'not yet' }, 200)
+  return job({ kind: 'rewind', from, systemIdentifier })
+}
+
+function job(order: JobOrder): Plan {
+  return { because: { job: order.kind }, actions: [{ kind: 'run-job', order }], wakeInMs: 200 }
+}
+
+/** A running member tagged `clonefrom`, else the leader. */
+function source(s: Situation): Upstream | null {
+  if (!leaderServes(s)) return null
+  const tagged = (s.cluster?.members ?? [])
+    .map(m => m.value)
+    .find(m => m.tags['clonefrom'] === true && m.state === 'running' && m.name !== s.view.me.name)
+  return upstreamOf(tagged ?? s.leaderMember)
+}
+
+export function leaderServes(s: Situation): boolean {
+  const state = s.record?.state
+  return !s.holding && (state === 'serving' || state === 'paused') && s.leaderMember !== null
+}
+
+function paused(s: Situation): boolean {
+  return s.record?.state === 'paused'
+}
+
+/** The replaced directory is needed until the new copy streams. */
+function discard(s: Situation): readonly Action[] {
+  const streams = s.running.kind === 'standby' && s.running.status.replicationState === 'streaming'
+  const cloned = s.view.remembered.seatState === 'ready' && s.view.memory.discardDue
+  return streams && cloned ? [{ kind: 'run-job', order: { kind: 'discard-replaced' } }] : []
+}

@@ -1,0 +1,97 @@
+// Rules that come before everything else: nothing may run as primary without a live guard and its own term.
+import { elapsedAtMost, remaining } from '../../kernel/time.ts'
+import type { Situation } from '../situation.ts'
+import { gracefulStopMargin } from '../timers.ts'
+import type { Rule } from './rule.ts'
+import { wait } from './rule.ts'
+
+/** A guard that is connected but silent for so long is stopped or hung: the agent fences by itself. */
+const GUARD_SILENCE_MAX_MS = 2000
+
+export const SAFETY: readonly Rule[] = [
+  {
+    id: 'guard-lost',
+    when: 'the guard was there and is gone, or has been silent for 2 s',
+    does: 'kills the instance without it and starts a new guard',
+    plan: s =>
+      guardLost(s)
+        ? {
+            because: { connected: s.view.guard !== null },
+            actions: [{ kind: 'kill', reason: 'the guard is lost' }, { kind: 'ensure-guard' }],
+            wakeInMs: 100,
+          }
+        : null,
+  },
+  {
+    id: 'guard-missing',
+    when: 'no guard is connected, or its echo is too old to act on',
+    does: 'connects to it or starts one; nothing else happens without it',
+    plan: s => (s.guard ? null : { actions: [{ kind: 'ensure-guard' }], wakeInMs: 100 }),
+  },
+  {
+    id: 'foreign-primary',
+    when: 'a primary that the guard did not start runs on the data directory and no cluster is recorded',
+    does: 'ends the agent and touches nothing',
+    plan: s =>
+      s.guard?.adopted && s.running.kind === 'primary' && s.cluster && !s.record && !s.frozen
+        ? { actions: [{ kind: 'exit', status: 1, reason: FOREIGN_PRIMARY }] }
+        : null,
+  },
+  {
+    id: 'promoted-by-hand',
+    when: 'the instance is a primary and the guard has no term for it',
+    does: 'kills it',
+    plan: s =>
+      s.guard?.mode === 'standby' && s.running.kind === 'primary' && (s.record || s.frozen)
+        ? { actions: [{ kind: 'kill', reason: 'promoted without a term' }], wakeInMs: 100 }
+        : null,
+  },
+  {
+    id: 'stale-primary',
+    when: 'the guard serves a term that the record no longer names, or the leader key names somebody else',
+    does: 'kills the instance',
+    plan: s =>
+      staleTerm(s)
+        ? {
+            because: { guardTerm: s.guard?.term ?? null, recordTerm: s.record?.term ?? null },
+            actions: [{ kind: 'kill', reason: 'somebody else leads' }],
+            wakeInMs: 100,
+          }
+        : null,
+  },
+  {
+    id: 'store-lost-stop',
+    when: 'the store does not answer and the deadline is near',
+    does: 'stops the primary in order, before the guard kills it',
+    plan: s => {
+      const deadline = s.guard?.mode === 'armed' && s.guard.alive ? s.guard.deadline : null
+      if (s.cluster || !deadline || s.view.memory.stopAskedAt) return null
+      const left = remaining(deadline, s.now)
+      const ttl = s.view.settings.ttlMs
+      if (left > gracefulStopMargin(ttl)) return null
+      return { because: { leftMs: left }, actions: [{ kind: 'stop', mode: 'fast' }], wakeInMs: 100 }
+    },
+  },
+  {
+    id: 'store-frozen',
+    when: 'the store is not the one this member knows, or went back in time',
+    does: 'nothing: a primary runs to its deadline, nobody is promoted, an operator is needed',
+    plan: s => (s.frozen ? wait({ reason: s.frozen }, 1000) : null),
+  },
+]
+
+const FOREIGN_PRIMARY =
+  'A PostgreSQL that vigil did not start runs as primary on this data directory. Stop it first; nothing was changed.'
+
+function guardLost(s: Situation): boolean {
+  const { guard, memory } = s.view
+  if (!guard) return memory.guardMet
+  return elapsedAtMost(guard.echoAt, s.now) >= GUARD_SILENCE_MAX_MS
+}
+
+function staleTerm(s: Situation): boolean {
+  if (!s.guard?.alive || !s.record || s.frozen) return false
+  if (s.guard.mode !== 'armed' && s.guard.mode !== 'unarmed') return false
+  if (!s.holding || !s.guardKnowsTerm) return true
+  return s.cluster?.leader != null && s.cluster.leader.value !== s.view.me.name
+}

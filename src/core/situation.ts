@@ -1,0 +1,153 @@
+// The facts that the rules speak of, named once.
+import { comparePositions, type Position } from '../kernel/lsn.ts'
+import { elapsedAtLeast, elapsedAtMost, type Instant, isAfter, type Ms, reached } from '../kernel/time.ts'
+import type { ClusterState, MemberRecord } from './cluster.ts'
+import type { GuardStatus } from './guard-status.ts'
+import type { ControlData, PrimaryStatus, StandbyStatus } from './instance.ts'
+import { type Lineage, lineageOf } from './lineage.ts'
+import type { TermRecord } from './term.ts'
+import { GUARD_ECHO_MAX_MS, waitOf } from './timers.ts'
+import type { View } from './view.ts'
+
+/** `none`: no process runs. `unknown`: something runs and does not answer. */
+export type Running =
+  | { readonly kind: 'primary'; readonly status: PrimaryStatus }
+  | { readonly kind: 'standby'; readonly status: StandbyStatus }
+  | { readonly kind: 'starting' }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'none' }
+
+export interface Situation {
+  readonly view: View
+  readonly now: Instant
+  /** null while the guard is not connected or its echo is too old. */
+  readonly guard: GuardStatus | null
+  readonly cluster: ClusterState | null
+  readonly record: TermRecord | null
+  /** Revision of the record as read in this tick. */
+  readonly revision: bigint | null
+  /** This installation is the record's holder. */
+  readonly holding: boolean
+  /** The guard has served, or serves, the record's own term: it can say whether that leadership is alive. */
+  readonly guardKnowsTerm: boolean
+  /** Armed for the record's term, and the deadline has not come. */
+  readonly armed: boolean
+  readonly running: Running
+  /** The end of what this copy holds, when it is known for certain. */
+  readonly end: Position | null
+  readonly lineage: Lineage | null
+  readonly control: ControlData | null
+  /** Time since this process received the record's newest revision; null: never received. */
+  readonly silence: Ms | null
+  /** The leader's deadline has certainly passed, by this observer's clocks. */
+  readonly waitedOut: boolean
+  /** Why the store must not be trusted now, or null (protocol A10, A12-5). */
+  readonly frozen: string | null
+  /** An own transaction on the record may still be applied. */
+  readonly unresolved: boolean
+  readonly leaderMember: MemberRecord | null
+}
+
+export function situationOf(view: View): Situation {
+  const { now } = view
+  const cluster = view.store.kind === 'known' ? view.store.value : null
+  const record = cluster?.term?.value ?? null
+  const guard = liveGuard(view)
+  const holding = record?.holder.install === view.me.install
+  const running = runningOf(view, guard)
+  const end = endOf(view, running)
+  const silence = view.memory.seen ? elapsedAtLeast(view.memory.seen.at, now) : null
+  const guardKnowsTerm = record !== null && guard?.term === record.term
+  return {
+    view,
+    now,
+    guard,
+    cluster,
+    record,
+    revision: cluster?.term?.modRevision ?? null,
+    holding,
+    guardKnowsTerm,
+    armed:
+      guardKnowsTerm && guard?.mode === 'armed' && guard.deadline !== null && !reached(guard.deadline, now),
+    running,
+    end,
+    lineage: record && end ? lineageOf(end, record, view.remembered.promotions) : null,
+    control:
+      view.directory.kind === 'known' && view.directory.value.kind === 'present'
+        ? view.directory.value.control
+        : null,
+    silence,
+    waitedOut: record !== null && silence !== null && silence >= waitOf(record.ttl),
+    frozen: cluster ? frozenReason(view, cluster) : null,
+    unresolved: !view.memory.settled && view.memory.attempts.length > 0,
+    leaderMember: record ? memberByInstall(cluster, record.holder.install) : null,
+  }
+}
+
+export function memberByInstall(cluster: ClusterState | null, install: string): MemberRecord | null {
+  return cluster?.members.find(member => member.value.vigil?.install === install)?.value ?? null
+}
+
+export function memberByName(cluster: ClusterState | null, name: string): MemberRecord | null {
+  return cluster?.members.find(member => member.value.name === name)?.value ?? null
+}
+
+/** The renewal period, shortened when the ttl in force is. */
+export function renewalDue(situation: Situation): boolean {
+  const { lastAttemptAt } = situation.view.memory
+  if (!lastAttemptAt) return true
+  // A tick that comes a little early renews too: the period must not slip to twice its length.
+  return elapsedAtMost(lastAttemptAt, situation.now) >= situation.view.settings.renewalMs - 100
+}
+
+export function ahead(a: Position, b: Position): boolean {
+  return comparePositions(a, b) > 0
+}
+
+/** Whether nothing of the instance can act any more, by the word of a live guard. */
+export function isDead(situation: Situation): boolean {
+  return situation.guard !== null && !situation.guard.alive
+}
+
+export function heldOff(situation: Situation): boolean {
+  const { heldOffUntil } = situation.view.memory
+  return heldOffUntil !== null && isAfter(heldOffUntil, situation.now)
+}
+
+function liveGuard(view: View): GuardStatus | null {
+  if (!view.guard) return null
+  return elapsedAtMost(view.guard.echoAt, view.now) < GUARD_ECHO_MAX_MS ? view.guard.status : null
+}
+
+function runningOf(view: View, guard: GuardStatus | null): Running {
+  if (guard && !guard.alive) return { kind: 'none' }
+  if (view.instance.kind === 'lost') return { kind: 'unknown' }
+  const status = view.instance.value
+  if (status.kind === 'primary') return { kind: 'primary', status }
+  if (status.kind === 'standby') return { kind: 'standby', status }
+  return { kind: 'starting' }
+}
+
+/** Protocol A8 "Position": only when replay has used up the local WAL, and never less than was reported before. */
+function endOf(view: View, running: Running): Position | null {
+  if (running.kind === 'primary') return running.status.position
+  if (running.kind !== 'standby' || !running.status.localWalReplayed) return null
+  const { position } = running.status
+  const { reported, seat } = view.remembered
+  // A copy that went backward is not the copy that reported (lying disk, restored snapshot): it may not lead.
+  if (seat !== null && reported && comparePositions(position, reported) < 0) return null
+  return position
+}
+
+function frozenReason(view: View, cluster: ClusterState): string | null {
+  const { remembered } = view
+  if (remembered.storeCluster !== null && remembered.storeCluster !== cluster.clusterId)
+    return 'the store is another one than before'
+  const term = cluster.term
+  if (!term) return remembered.termMax > 0 ? 'the term record has disappeared' : null
+  if (term.value.cluster !== cluster.clusterId) return 'the term record was written for another store'
+  if (term.value.term < remembered.termMax) return 'the term went backward'
+  if (term.modRevision < remembered.revisionMax) return 'the store went backward'
+  if (term.value.rulesVersion < remembered.rulesVersionMax) return 'the rules went backward'
+  return null
+}

@@ -1,0 +1,174 @@
+// What a member can say of itself: role, right to serve, guard, fencing, copy of the data, long work.
+import type { Position } from '../kernel/lsn.ts'
+import { elapsedAtLeast, type Instant, type Ms, reached, remaining } from '../kernel/time.ts'
+import type { Decision } from './action.ts'
+import type { GuardMode } from './guard-status.ts'
+import type { InstanceStatus } from './instance.ts'
+import type { JobKind } from './job.ts'
+import type { Situation } from './situation.ts'
+import { publishedTags } from './tags.ts'
+import type { View } from './view.ts'
+
+export interface LocalStatus {
+  readonly name: string
+  readonly install: string
+  readonly machine: string
+  readonly version: string
+  readonly apiUrl: string
+  readonly connUrl: string
+  readonly seat: string | null
+  readonly seatState: 'ready' | 'incomplete' | 'diverged'
+  readonly role: 'primary' | 'standby' | 'none'
+  /** In Patroni's words. */
+  readonly state: string
+  /** It holds the leadership by its own guard: the deadline has not come, or a maintenance pause lifted it. */
+  readonly leads: boolean
+  /** Time left until the guard ends the leadership; null: no deadline runs. */
+  readonly deadlineLeftMs: Ms | null
+  readonly guard: {
+    readonly mode: GuardMode
+    readonly term: number | null
+    readonly alive: boolean
+    readonly adopted: boolean
+  } | null
+  readonly fencing: Fencing
+  /** End of what this copy holds; null while it cannot say. */
+  readonly position: Position | null
+  /** null: it could not be asked. */
+  readonly instance: InstanceStatus | null
+  readonly job: JobStatus | null
+  /** Whether it may be promoted now, by its own word. */
+  readonly promotable: boolean
+  /** The highest term it has seen. */
+  readonly term: number
+  readonly tags: Readonly<Record<string, unknown>>
+  readonly pendingRestart: Readonly<Record<string, { readonly oldValue: string; readonly newValue: string }>>
+  /** Rule that decided last, and why. */
+  readonly rule: string | null
+  readonly because: Decision['because']
+  readonly ending: View['ending']
+}
+
+/** Grades of reliability: A is everything, D fences but would not survive the guard's own death, none does not fence. */
+export interface Fencing {
+  readonly grade: 'A' | 'B' | 'C' | 'D' | 'none'
+  readonly layers: readonly FencingLayer[]
+  readonly missing: readonly FencingLayer[]
+}
+
+export const FENCING_LAYERS = ['guard', 'pdeathsig', 'cgroup.kill', 'nftables', 'watchdog'] as const
+export type FencingLayer = (typeof FENCING_LAYERS)[number]
+
+export interface JobStatus {
+  readonly kind: JobKind
+  readonly state: 'running' | 'done' | 'failed'
+  /** Member that the data comes from. */
+  readonly from: string | null
+  readonly forMs: Ms
+  readonly bytesDone: number | null
+  readonly bytesTotal: number | null
+  /** Why it failed. */
+  readonly reason: string | null
+}
+
+export function localStatus(
+  situation: Situation,
+  { now, decision }: { readonly now: Instant; readonly decision: Decision | null },
+): LocalStatus {
+  const { view, guard } = situation
+  const { me, remembered } = view
+  const instance = instanceOf(situation)
+  const job = jobStatus(view, now)
+  return {
+    name: me.name,
+    install: me.install,
+    machine: me.machine,
+    version: me.version,
+    apiUrl: me.apiUrl,
+    connUrl: me.connUrl,
+    seat: remembered.seat,
+    seatState: remembered.seatState,
+    role: instance?.kind === 'primary' || instance?.kind === 'standby' ? instance.kind : 'none',
+    state: stateOf(situation),
+    leads: leads(situation, now),
+    deadlineLeftMs: guard?.mode === 'armed' && guard.deadline ? remaining(guard.deadline, now) : null,
+    guard: guard && { mode: guard.mode, term: guard.term, alive: guard.alive, adopted: guard.adopted },
+    fencing: fencingOf(situation),
+    position: situation.end,
+    instance,
+    job,
+    promotable: isPromotable(situation),
+    term: Math.max(remembered.termMax, situation.record?.term ?? 0),
+    tags: publishedTags(view.settings.tags),
+    pendingRestart: instance && instance.kind !== 'starting' ? instance.pendingRestart : {},
+    rule: decision?.rule ?? null,
+    because: decision?.because ?? {},
+    ending: view.ending,
+  }
+}
+
+/** The state in Patroni's words, as its member keys and its REST interface spell it. */
+export function stateOf({ view, guard, running }: Situation): string {
+  const job = view.job?.state === 'running' ? view.job.order.kind : null
+  if (job === 'initialise') return 'initializing new cluster'
+  if (job === 'clone') return 'creating replica'
+  if (running.kind === 'starting') return 'starting'
+  if (running.kind === 'primary' || running.kind === 'standby') {
+    return view.memory.stopAskedAt === null ? 'running' : 'stopping'
+  }
+  if (running.kind === 'unknown') return view.memory.stopAskedAt === null ? 'unknown' : 'stopping'
+  return guard?.exit?.cause === 'self' ? 'crashed' : 'stopped'
+}
+
+/** Without a live guard, or with a record that names another installation, the answer is no. */
+function leads({ guard, record, holding }: Situation, now: Instant): boolean {
+  if (!guard) return false
+  // Without the store the deadline alone speaks: that is what it is for.
+  const another = record !== null && (!holding || record.state === 'released' || record.term !== guard.term)
+  if (another) return false
+  if (guard.mode === 'unarmed') return true
+  return guard.mode === 'armed' && guard.deadline !== null && !reached(guard.deadline, now)
+}
+
+function isPromotable(situation: Situation): boolean {
+  const { view, guard, running, end, frozen } = situation
+  const copyReady = view.remembered.seatState === 'ready' && end !== null
+  const free = view.ending === 'no' && view.job?.state !== 'running' && frozen === null
+  return running.kind === 'standby' && guard?.mode === 'standby' && copyReady && free
+}
+
+function instanceOf({ running, view }: Situation): InstanceStatus | null {
+  if (running.kind === 'none') return null
+  return view.instance.kind === 'known' ? view.instance.value : null
+}
+
+function fencingOf({ guard }: Situation): Fencing {
+  const layers: FencingLayer[] = []
+  if (guard) layers.push('guard')
+  // An instance that something else started does not die with the guard (protocol A5-7).
+  if (guard && !guard.adopted) layers.push('pdeathsig')
+  const missing = FENCING_LAYERS.filter(layer => !layers.includes(layer))
+  return { grade: gradeOf(layers), layers, missing }
+}
+
+function gradeOf(layers: readonly FencingLayer[]): Fencing['grade'] {
+  const has = (...wanted: readonly FencingLayer[]) => wanted.every(layer => layers.includes(layer))
+  if (!has('guard')) return 'none'
+  if (!has('pdeathsig')) return 'D'
+  if (!has('cgroup.kill', 'nftables')) return 'C'
+  return has('watchdog') ? 'A' : 'B'
+}
+
+function jobStatus({ job }: View, now: Instant): JobStatus | null {
+  if (!job) return null
+  const { order, progress } = job
+  return {
+    kind: order.kind,
+    state: job.state,
+    from: 'from' in order ? order.from.name : null,
+    forMs: elapsedAtLeast(job.startedAt, now),
+    bytesDone: progress?.bytesDone ?? null,
+    bytesTotal: progress?.bytesTotal ?? null,
+    reason: job.state === 'failed' ? job.reason : null,
+  }
+}

@@ -1,0 +1,145 @@
+// The one read model: what a member can say of its cluster. REST bodies, the status screen and metrics render from it.
+import type { Lsn, Position, Timeline } from '../kernel/lsn.ts'
+import { elapsedAtLeast, type Instant, type Ms } from '../kernel/time.ts'
+import type { Decision } from './action.ts'
+import type { FailoverRequest, HistoryRow, Keyed } from './cluster.ts'
+import { type Situation, situationOf } from './situation.ts'
+import { type LocalStatus, localStatus } from './status-local.ts'
+import { type MemberStatus, memberRows } from './status-members.ts'
+import { type Warning, warningsOf } from './status-warnings.ts'
+import type { TermState } from './term.ts'
+import type { View } from './view.ts'
+
+export type { Fencing, JobStatus, LocalStatus } from './status-local.ts'
+export type { MemberStatus } from './status-members.ts'
+export type { Warning } from './status-warnings.ts'
+
+export interface ClusterStatus {
+  readonly scope: string
+  /** ISO text of the look that this is made from. */
+  readonly wallTime: string
+  /** Age of that look. */
+  readonly ageMs: Ms
+  readonly store:
+    | { readonly kind: 'known'; readonly revision: bigint; readonly clusterId: string }
+    | { readonly kind: 'lost'; readonly forMs: Ms; readonly reason: string }
+  readonly systemIdentifier: string | null
+  readonly leadership: Leadership | null
+  /** Name of the leader, as far as this member can tell; null: nobody leads, or the store is lost and it is not us. */
+  readonly leader: string | null
+  readonly paused: boolean
+  /** An operator's request that has not been carried out yet. */
+  readonly request: FailoverRequest | null
+  /** By name. Without the store: this member only. */
+  readonly members: readonly MemberStatus[]
+  readonly history: readonly HistoryRow[]
+  readonly config: Keyed<Readonly<Record<string, unknown>>> | null
+  readonly local: LocalStatus
+  readonly warnings: readonly Warning[]
+  readonly maximumLagOnFailover: number
+  readonly loopWaitMs: Ms
+  readonly ttlMs: Ms
+}
+
+/** The term record, as far as people care. */
+export interface Leadership {
+  readonly term: number
+  readonly state: TermState
+  readonly holder: string
+  readonly install: string
+  readonly ttlMs: Ms
+  /** Since the newest revision of the record was received here. */
+  readonly silenceMs: Ms | null
+  /** The leader's deadline has certainly passed. */
+  readonly expired: boolean
+  readonly at: Position | null
+  readonly successor: string | null
+  readonly timelineMax: Timeline
+  readonly mixed: boolean
+}
+
+export interface StatusInput {
+  readonly scope: string
+  readonly now: Instant
+  readonly decision: Decision | null
+}
+
+/** `input.now` may be later than the view: a deadline that has passed since then has passed. */
+export function statusOf(view: View, input: StatusInput): ClusterStatus {
+  const situation = situationOf(view)
+  const { now, scope, decision } = input
+  const cluster = situation.cluster
+  const leadership = leadershipOf(situation, now)
+  const local = localStatus(situation, { now, decision })
+  const leader = leaderName(situation, leadership, local)
+  const members = memberRows(situation, { leader, local, leaderLsn: leaderLsn(situation, leader, local) })
+  const base = {
+    scope,
+    wallTime: view.wallTime,
+    ageMs: elapsedAtLeast(view.now, now),
+    store: storeStatus(view, now),
+    systemIdentifier: systemIdentifier(situation),
+    leadership,
+    leader,
+    paused: cluster?.config ? cluster.config.value['pause'] === true : view.settings.pause,
+    request: cluster?.failover?.value ?? null,
+    members,
+    history: cluster?.history?.value ?? [],
+    config: cluster?.config ?? null,
+    local,
+    maximumLagOnFailover: view.settings.maximumLagOnFailover,
+    loopWaitMs: view.settings.loopWaitMs,
+    ttlMs: view.settings.ttlMs,
+  }
+  return { ...base, warnings: warningsOf(situation, base) }
+}
+
+function storeStatus(view: View, now: Instant): ClusterStatus['store'] {
+  const { store } = view
+  return store.kind === 'known'
+    ? { kind: 'known', revision: store.value.revision, clusterId: store.value.clusterId }
+    : { kind: 'lost', forMs: elapsedAtLeast(store.since, now), reason: store.reason }
+}
+
+function leadershipOf(situation: Situation, now: Instant): Leadership | null {
+  const { record, view } = situation
+  if (!record) return null
+  const { seen } = view.memory
+  return {
+    term: record.term,
+    state: record.state,
+    holder: record.holder.name,
+    install: record.holder.install,
+    ttlMs: record.ttl,
+    silenceMs: seen ? elapsedAtLeast(seen.at, now) : null,
+    expired: situation.waitedOut,
+    at: record.at,
+    successor: record.successor,
+    timelineMax: record.timelineMax,
+    mixed: record.mixed,
+  }
+}
+
+function leaderName(situation: Situation, leadership: Leadership | null, local: LocalStatus): string | null {
+  if (!situation.cluster) return local.leads ? local.name : null
+  const key = situation.cluster.leader?.value ?? null
+  // Beside real Patroni agents the leader key decides, and the record may be history (protocol A11).
+  if (!leadership || leadership.mixed) return key
+  return leadership.state === 'released' || leadership.expired ? null : leadership.holder
+}
+
+/** The furthest position of the leader that is known here. */
+function leaderLsn(situation: Situation, leader: string | null, local: LocalStatus): Lsn | null {
+  if (leader === null) return null
+  if (leader === local.name && local.position) return local.position.lsn
+  const published = situation.cluster?.members.find(member => member.value.name === leader)?.value
+  const known = [situation.record?.at?.lsn, published?.xlogLocation].filter(value => value != null)
+  return known.reduce<Lsn | null>((best, value) => (best === null || value > best ? value : best), null)
+}
+
+function systemIdentifier({ cluster, view, control }: Situation): string | null {
+  const running = view.instance.kind === 'known' ? view.instance.value : null
+  if (cluster?.initialize?.value) return cluster.initialize.value
+  if (running && running.kind !== 'starting') return running.systemIdentifier
+  return control?.systemIdentifier ?? null
+}
