@@ -1,14 +1,13 @@
 // Patroni's records as text and back: member, status, history, failover, config. Reading never throws.
 import { z } from 'zod'
 import type { FailoverRequest, HistoryRow, MemberRecord, PublishedRole } from '../core/cluster.ts'
+import { PUBLISHED_VERSION } from '../core/published-version.ts'
 import { type Lsn, lsn } from '../kernel/lsn.ts'
 import { compactJson, type Parsed, parseJson } from './json.ts'
 import { Identifier, MemberName, matched } from './schema.ts'
 
+export { PUBLISHED_VERSION } from '../core/published-version.ts'
 export { decodeTerm, encodeTerm } from './term-codec.ts'
-
-/** The behaviour that real Patroni agents may expect of us (they compare the number, never the name). */
-export const PUBLISHED_VERSION = '4.1.4'
 
 const MEMBER_LENGTH_MAX = 64 * 1024
 const DOCUMENT_LENGTH_MAX = 512 * 1024

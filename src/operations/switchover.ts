@@ -1,0 +1,135 @@
+// Planned and forced changes of the leader: checks, then a request in the store that the members act on.
+import type { FailoverRequest } from '../core/cluster.ts'
+import type { ClusterStatus, MemberStatus } from '../core/status.ts'
+import type { Ms } from '../kernel/time.ts'
+import { type Plan, ready, refused } from './answer.ts'
+import type { SwitchoverBody } from './bodies.ts'
+import { type Desk, PEER_LIMIT_MS } from './desk.ts'
+import { fileFailover } from './failover-key.ts'
+import { leaderChange } from './leader-change.ts'
+import { askedTime } from './wall-time.ts'
+
+/** `switchover`: planned, the leader hands over. `failover`: to a named candidate, whether somebody leads or not. */
+export type Change = 'switchover' | 'failover'
+
+export async function planSwitchover(desk: Desk, body: SwitchoverBody): Promise<Plan> {
+  return planChange(desk, 'switchover', body)
+}
+
+export async function planFailover(desk: Desk, body: SwitchoverBody): Promise<Plan> {
+  if (body.scheduled_at) return refused(400, 'A failover cannot be scheduled; a switchover can')
+  // As in Patroni: who names the leader means a switchover.
+  return planChange(desk, body.leader ? 'switchover' : 'failover', body)
+}
+
+async function planChange(desk: Desk, change: Change, body: SwitchoverBody): Promise<Plan> {
+  const status = desk.status()
+  if (!status) return refused(503, 'This member has not looked at the cluster yet')
+  if (status.store.kind === 'lost') return refused(503, `The store does not answer: ${status.store.reason}`)
+  const request = { leader: body.leader ?? null, candidate: body.candidate ?? body.member ?? null }
+  const problem = formProblem(change, request, status, body.scheduled_at ?? null)
+  if (problem) return problem
+  const time = body.scheduled_at ? askedTime(body.scheduled_at, desk.clock.wallTime()) : null
+  if (time?.kind === 'refused') return refused(time.status, `Cannot schedule: ${time.reason}`)
+  const candidates = await usableCandidates(desk, status, request.candidate)
+  if (candidates.kind === 'none') return refused(412, candidates.reason)
+  const failover: FailoverRequest = {
+    leader: change === 'switchover' ? status.leader : null,
+    member: request.candidate,
+    scheduledAt: time?.iso ?? null,
+  }
+  const would = describe(change, status, { candidates: candidates.members, at: time?.iso ?? null })
+  return ready(would, async () => {
+    const filed = await fileFailover(desk, failover)
+    if (filed.kind !== 'filed') return filed.answer
+    if (time) return { status: 202, text: 'Switchover scheduled' }
+    return leaderChange(desk, {
+      change,
+      candidate: request.candidate,
+      before: status,
+      filed,
+      limitMs: limitOf(status),
+    })
+  })
+}
+
+interface Asked {
+  readonly leader: string | null
+  readonly candidate: string | null
+}
+
+function formProblem(
+  change: Change,
+  { leader, candidate }: Asked,
+  status: ClusterStatus,
+  scheduledAt: string | null,
+): Plan | null {
+  if (change === 'failover' && !candidate) return refused(400, 'A failover needs a candidate')
+  if (change === 'switchover' && !leader) return refused(400, 'A switchover needs the name of the leader')
+  if (status.paused && scheduledAt) return refused(400, 'Cannot schedule a switchover in maintenance mode')
+  if (status.paused && !candidate) return refused(400, 'In maintenance mode a switchover needs a candidate')
+  if (candidate && candidate === (leader ?? status.leader))
+    return refused(400, 'The candidate is the leader already')
+  if (change === 'switchover' && status.leader === null)
+    return refused(412, 'The cluster has no leader: a failover to a named candidate is possible')
+  if (leader && leader !== status.leader) return refused(412, `The leader is ${status.leader}, not ${leader}`)
+  return null
+}
+
+type Candidates =
+  | { readonly kind: 'some'; readonly members: readonly MemberStatus[] }
+  | { readonly kind: 'none'; readonly reason: string }
+
+/** Members that may lead and answer at their own address. */
+async function usableCandidates(
+  desk: Desk,
+  status: ClusterStatus,
+  wanted: string | null,
+): Promise<Candidates> {
+  const listed = status.members.filter(member =>
+    wanted ? member.name === wanted : member.name !== status.leader,
+  )
+  if (wanted && listed.length === 0) return { kind: 'none', reason: `There is no member ${wanted}` }
+  if (listed.length === 0) return { kind: 'none', reason: 'There is no other member' }
+  const judged = await Promise.all(listed.map(member => judge(desk, member)))
+  const members = listed.filter((_, index) => judged[index] === null)
+  if (members.length > 0) return { kind: 'some', members }
+  const reasons = listed.map((member, index) => `${member.name} ${judged[index]}`)
+  return { kind: 'none', reason: `No candidate can take over: ${reasons.join('; ')}` }
+}
+
+/** Why this member cannot take over, or null. */
+async function judge(desk: Desk, member: MemberStatus): Promise<string | null> {
+  const priority = member.tags['failover_priority']
+  if (member.tags['nofailover'] === true || (typeof priority === 'number' && priority <= 0))
+    return 'is tagged nofailover'
+  if (!['running', 'streaming', 'in archive recovery'].includes(member.state)) return `is ${member.state}`
+  // This agent answers by answering; it need not ask itself.
+  if (member.self) return null
+  if (!member.apiUrl) return 'has no address'
+  try {
+    const report = await desk.peers.report(member.apiUrl, desk.clock.limit(PEER_LIMIT_MS))
+    if (report.noFailover) return 'is tagged nofailover'
+    return report.role === 'none' ? 'does not run' : null
+  } catch {
+    return 'does not answer'
+  }
+}
+
+function describe(
+  change: Change,
+  status: ClusterStatus,
+  { candidates, at }: { readonly candidates: readonly MemberStatus[]; readonly at: string | null },
+): string {
+  const to = candidates.map(candidate => `${candidate.name} (${lagText(candidate)})`).join(' or ')
+  const from = status.leader === null ? '' : ` from ${status.leader}`
+  return `would ${at ? `schedule a switchover for ${at}` : change === 'switchover' ? 'switch over' : 'fail over'}${from} to ${to}`
+}
+
+function lagText({ lag }: MemberStatus): string {
+  return lag === null ? 'lag unknown' : `${lag} bytes behind`
+}
+
+function limitOf({ loopWaitMs }: ClusterStatus): Ms {
+  return 2 * Math.max(10_000, loopWaitMs)
+}

@@ -1,0 +1,228 @@
+// Everything an operator can see or ask: REST routes, the command line's verbs and docs/rest.md come from here.
+import { ConfigBody, ReinitializeBody, RestartBody, SwitchoverBody } from './bodies.ts'
+import { HEALTH_OPERATIONS } from './health-table.ts'
+import type { Operation } from './operation.ts'
+
+const document = { method: 'GET', access: 'open', changes: false } as const
+const action = { access: 'operator', changes: true } as const
+
+const DOCUMENTS = [
+  {
+    ...document,
+    name: 'patroni',
+    paths: ['/patroni'],
+    about: "This member in Patroni's words, with vigil's own under `vigil`.",
+    answers: { 200: 'always' },
+  },
+  {
+    ...document,
+    name: 'cluster',
+    paths: ['/cluster'],
+    about: "All members in Patroni's words.",
+    answers: { 200: 'the members', 503: 'the store does not answer' },
+  },
+  {
+    ...document,
+    name: 'status',
+    paths: ['/status'],
+    about: "Everything this member knows, in vigil's words.",
+    answers: { 200: 'the status', 503: 'nothing has been looked at yet' },
+    verb: 'status',
+  },
+  {
+    ...document,
+    name: 'history',
+    paths: ['/history'],
+    about: 'Timelines that ended: number, position, reason, time, next leader.',
+    answers: { 200: 'the rows', 503: 'the store does not answer' },
+    verb: 'history',
+  },
+  {
+    ...document,
+    name: 'config',
+    paths: ['/config'],
+    about: 'The dynamic configuration. The ETag header is its revision.',
+    answers: { 200: 'the configuration', 502: 'there is none', 503: 'the store does not answer' },
+    verb: 'show-config',
+  },
+  {
+    ...document,
+    name: 'explain',
+    paths: ['/explain'],
+    about: "This member's recorded decisions, oldest first.",
+    answers: { 200: 'the decisions' },
+    verb: 'explain',
+  },
+  {
+    ...document,
+    name: 'logs',
+    paths: ['/logs'],
+    access: 'operator',
+    about: "The last lines of this member's log, oldest first.",
+    query: { lines: 'how many, 100 by default, 1000 at most' },
+    answers: { 200: 'the lines' },
+    verb: 'logs',
+  },
+  {
+    ...document,
+    name: 'metrics',
+    paths: ['/metrics'],
+    about: 'For Prometheus.',
+    answers: { 200: 'the samples' },
+  },
+] as const satisfies readonly Operation[]
+
+const ACTIONS = [
+  {
+    ...action,
+    name: 'switchover',
+    method: 'POST',
+    paths: ['/switchover'],
+    about:
+      'Hands the leadership over as planned: nothing that was acknowledged is lost. Waits until it is done.',
+    body: SwitchoverBody,
+    needs: [
+      '`leader` is the leader',
+      'a candidate that may lead answers',
+      'in maintenance mode: a named candidate',
+    ],
+    answers: {
+      200: 'done',
+      202: 'scheduled',
+      400: 'a field is missing or contradicts another',
+      409: 'somebody else asked at the same moment',
+      412: 'a condition is not met',
+      422: 'the time is in the past or cannot be read',
+      503: 'failed, or not known to be done',
+    },
+    verb: 'switchover',
+  },
+  {
+    ...action,
+    name: 'failover',
+    method: 'POST',
+    paths: ['/failover'],
+    about: 'Makes a named candidate the leader, also when nobody leads. With `leader` it is a switchover.',
+    body: SwitchoverBody,
+    needs: ['the candidate may lead and answers'],
+    answers: {
+      200: 'done',
+      400: 'a field is missing or contradicts another',
+      409: 'somebody else asked at the same moment',
+      412: 'a condition is not met',
+      503: 'failed, or not known to be done',
+    },
+    verb: 'failover',
+  },
+  {
+    ...action,
+    name: 'cancel-switchover',
+    method: 'DELETE',
+    paths: ['/switchover', '/failover'],
+    about: 'Withdraws a scheduled switchover.',
+    answers: { 200: 'withdrawn', 404: 'none is scheduled', 409: 'it has just changed' },
+    verb: 'switchover --cancel',
+  },
+  {
+    ...action,
+    name: 'patch-config',
+    method: 'PATCH',
+    paths: ['/config'],
+    about:
+      'Changes keys of the dynamic configuration; null deletes. `pause` is one of them. If-Match: the ETag that was read.',
+    body: ConfigBody,
+    needs: ['every value can be read', 'nobody else changes it at the same moment'],
+    answers: {
+      200: 'the new configuration',
+      400: 'a value cannot be used',
+      409: 'it has changed meanwhile',
+      502: 'the store refused',
+      503: 'there is none, or the store does not answer',
+    },
+    verb: 'edit-config, pause, resume',
+  },
+  {
+    ...action,
+    name: 'put-config',
+    method: 'PUT',
+    paths: ['/config'],
+    about: 'Replaces the dynamic configuration. If-Match: the ETag that was read.',
+    body: ConfigBody,
+    needs: ['every value can be read', 'nobody else changes it at the same moment'],
+    answers: {
+      200: 'the new configuration',
+      400: 'a value cannot be used',
+      409: 'it has changed meanwhile',
+      502: 'the store refused',
+      503: 'the store does not answer',
+    },
+    verb: 'edit-config --replace',
+  },
+  {
+    ...action,
+    name: 'reload',
+    method: 'POST',
+    paths: ['/reload'],
+    about: "Reads this member's file again and reloads PostgreSQL.",
+    answers: { 202: 'it will be done', 503: 'it cannot' },
+    verb: 'reload',
+  },
+  {
+    ...action,
+    name: 'restart',
+    method: 'POST',
+    paths: ['/restart'],
+    about:
+      "Restarts this member's PostgreSQL, now or at `schedule`. A scheduled restart is forgotten when the agent restarts.",
+    body: RestartBody,
+    bodyOptional: true,
+    needs: ['role, postgres_version and restart_pending agree with this member', 'nothing long is running'],
+    answers: {
+      200: 'restarted successfully',
+      202: 'scheduled',
+      400: 'a condition cannot be read',
+      409: 'another one is scheduled',
+      422: 'the time is in the past or cannot be read',
+      500: 'nothing is scheduled in maintenance mode',
+      503: 'conditions not met, busy, or failed',
+    },
+    verb: 'restart',
+  },
+  {
+    ...action,
+    name: 'cancel-restart',
+    method: 'DELETE',
+    paths: ['/restart'],
+    about: 'Withdraws a scheduled restart.',
+    answers: { 200: 'withdrawn', 404: 'none is scheduled' },
+    verb: 'restart --cancel',
+  },
+  {
+    ...action,
+    name: 'reinitialize',
+    method: 'POST',
+    paths: ['/reinitialize'],
+    about:
+      "Replaces this member's copy of the data by a new one. The old copy goes when the new one is complete.",
+    body: ReinitializeBody,
+    bodyOptional: true,
+    needs: ['this member does not lead, and another one does', 'no copy is being made, or `force`'],
+    answers: { 200: 'started', 503: 'the reason why not' },
+    verb: 'reinit',
+  },
+] as const satisfies readonly Operation[]
+
+export const OPERATIONS = [
+  ...HEALTH_OPERATIONS,
+  ...DOCUMENTS,
+  ...ACTIONS,
+] as const satisfies readonly Operation[]
+
+export type OperationName = (typeof OPERATIONS)[number]['name']
+export type ActionName = (typeof ACTIONS)[number]['name']
+export type DocumentName = (typeof DOCUMENTS)[number]['name']
+export type HealthName = (typeof HEALTH_OPERATIONS)[number]['name']
+
+export function operationNamed(name: OperationName): Operation {
+  return OPERATIONS.find(operation => operation.name === name)!
+}
