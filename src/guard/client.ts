@@ -1,0 +1,130 @@
+// The agent's side of the guard: finds or starts it, asks it, and knows when it can't be relied on.
+import { setTimeout as delay } from 'node:timers/promises'
+import { VigilError } from '../kernel/errors.ts'
+import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
+import type { Guard, GuardAnswer, GuardStatus } from '../ports/guard.ts'
+import { type Connection, ECHO_AGE_MAX_MS, type Hello, openConnection } from './connection.ts'
+import { type LaunchedGuard, type LaunchOptions, launchGuard } from './launch.ts'
+import type { GuardMessage } from './model.ts'
+import { PROTOCOL_VERSION, socketPath } from './wire.ts'
+
+const RETRY_MS = 25
+/** Two readings of the same clocks, one message apart. More means that somebody counts from another zero. */
+const CLOCK_DIFFERENCE_MAX_MS = 10_000
+/** These wait for the disk, or for the kernel to end processes. */
+const SLOW_ANSWER_MS = 5000
+
+export interface GuardClientOptions extends LaunchOptions {
+  /** The machine's clocks (openMachineClock): deadlines are exchanged. */
+  readonly now: () => Instant
+}
+
+export function createGuardClient(options: GuardClientOptions): Guard {
+  const listeners = new Set<() => void>()
+  let connection: Connection | null = null
+  let launched: LaunchedGuard | null = null
+  let ensuring: Promise<boolean> | null = null
+  let seen = ''
+
+  function changed(): void {
+    const now = summary(connection?.heard()?.status)
+    if (now === seen) return
+    seen = now
+    for (const listener of listeners) listener()
+  }
+
+  async function ensure(signal: AbortSignal): Promise<boolean> {
+    if (connection?.open) return connection.heard() !== null
+    while (!signal.aborted) {
+      const tried = await tryConnect(options, changed)
+      if (tried.kind === 'connected') {
+        connection = tried.connection
+        changed()
+        return true
+      }
+      // It is there and does not speak: stopped. Another beside it would help nobody.
+      if (tried.kind === 'silent') return false
+      await launchUnlessRunning()
+      await delay(RETRY_MS)
+    }
+    return false
+  }
+
+  async function launchUnlessRunning(): Promise<void> {
+    const code = launched?.exitCode()
+    if (launched && code === null) return
+    if (launched && code !== 0) {
+      const failed = launched
+      launched = null
+      throw new VigilError('GUARD_UNAVAILABLE', {
+        reason: (await failed.complaint()) || `exit status ${code}`,
+      })
+    }
+    launched = await launchGuard(options)
+  }
+
+  async function ask(message: GuardMessage, limit: Ms = ECHO_AGE_MAX_MS): Promise<GuardAnswer> {
+    return connection?.request(message, limit) ?? { kind: 'lost', reason: 'not connected to the guard' }
+  }
+
+  return {
+    status: () => connection?.heard() ?? null,
+    ensure(signal) {
+      ensuring ??= ensure(signal).finally(() => {
+        ensuring = null
+      })
+      return ensuring
+    },
+    arm: (term, deadline, ttl) => ask({ kind: 'arm', term, deadline, ttl }),
+    lower: deadline => ask({ kind: 'lower', deadline }),
+    drop: term => ask({ kind: 'drop', term }),
+    unarm: term => ask({ kind: 'unarm', term }),
+    start: command => ask({ kind: 'start', command }, SLOW_ANSWER_MS),
+    stop: mode => ask({ kind: 'stop', mode }),
+    promote: term => ask({ kind: 'promote', term }, SLOW_ANSWER_MS),
+    kill: () => ask({ kind: 'kill' }, SLOW_ANSWER_MS),
+    onChange: listener => void listeners.add(listener),
+    async quit() {
+      const answer = await ask({ kind: 'quit' })
+      if (answer.kind === 'done') connection?.close()
+    },
+    detach: () => connection?.close(),
+  }
+}
+
+type Attempt =
+  | { readonly kind: 'connected'; readonly connection: Connection }
+  | { readonly kind: 'absent' | 'silent' }
+
+async function tryConnect(options: GuardClientOptions, changed: () => void): Promise<Attempt> {
+  const { stateDirectory, now } = options
+  let connection: Connection
+  try {
+    connection = await openConnection({ path: socketPath(stateDirectory), now, changed })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return { kind: code === 'ENOENT' || code === 'ECONNREFUSED' ? 'absent' : 'silent' }
+  }
+  const reason = mismatch(connection.hello, options)
+  if (reason === null) return { kind: 'connected', connection }
+  connection.close()
+  throw new VigilError('GUARD_UNAVAILABLE', { reason })
+}
+
+/** Why the guard that answered is not the one to work with. */
+function mismatch(hello: Hello, { stateDirectory, dataDirectory, now }: GuardClientOptions): string | null {
+  if (hello.version !== PROTOCOL_VERSION)
+    return `the running guard speaks version ${hello.version}, this agent ${PROTOCOL_VERSION}: stop PostgreSQL first`
+  if (hello.dataDirectory !== dataDirectory)
+    return `the guard in ${stateDirectory} watches over ${hello.dataDirectory}`
+  if (elapsedAtMost(hello.now, now()) > CLOCK_DIFFERENCE_MAX_MS)
+    return 'its clocks are not the ones of this process'
+  return null
+}
+
+/** What is worth waking the agent for; the deadline it moves itself. */
+function summary(status: GuardStatus | undefined): string {
+  if (!status) return ''
+  const { mode, term, postmaster, alive, exit, adopted } = status
+  return JSON.stringify([mode, term, postmaster, alive, exit, adopted])
+}

@@ -1,0 +1,109 @@
+// Carries out what the step decided. Kills and signals act at once; what needs the disk ends later, with an event.
+import { join } from 'node:path'
+import { unreachable } from '../kernel/assert.ts'
+import { reasonOf } from '../kernel/errors.ts'
+import type { StartCommand } from '../ports/guard.ts'
+import { openBoundedLog } from './bounded-log.ts'
+import * as files from './data-files.ts'
+import type { WatchedInstance } from './instance.ts'
+import type { GuardEffect, GuardEvent } from './model.ts'
+import { executePostmaster } from './postmaster.ts'
+import { setRunMark } from './run-mark.ts'
+
+const OUTPUT_FILE_BYTES = 16 * 1024 * 1024
+
+export interface HandsOptions {
+  readonly stateDirectory: string
+  readonly dataDirectory: string
+  readonly setpriv: string
+  readonly instance: WatchedInstance
+  readonly feed: (event: GuardEvent) => void
+  readonly end: () => void
+}
+
+export interface Hands {
+  perform(effect: GuardEffect): void
+  /** Grows with each run of an instance: what was begun in an earlier one says nothing about this one. */
+  readonly run: number
+  /** Takes charge of an instance that something else started. */
+  adopt(pid: number, abandoned: boolean): void
+}
+
+export function createHands(options: HandsOptions): Hands {
+  const { stateDirectory, dataDirectory, instance, feed } = options
+  const output = openBoundedLog(join(stateDirectory, 'postgresql.log'), OUTPUT_FILE_BYTES)
+  let owner: files.Owner | null = null
+  let run = 0
+
+  async function ensureStandbySignal(): Promise<void> {
+    const failure = await prepareRun(options).then(
+      found => {
+        owner = found
+        return files.ensureStandbySignal(dataDirectory)
+      },
+      error => reasonOf(error),
+    )
+    feed({ kind: 'signal-ensured', failure })
+  }
+
+  function execute(command: StartCommand): void {
+    run++
+    executePostmaster({
+      setpriv: options.setpriv,
+      command,
+      owner,
+      log: output,
+      started(pid) {
+        instance.watch(pid, true)
+        feed({ kind: 'started', pid })
+      },
+      failed: reason => feed({ kind: 'start-failed', reason }),
+      ended(end) {
+        instance.forget()
+        feed({ kind: 'postmaster-exited', ...end })
+      },
+    })
+  }
+
+  async function writePromoteFile(): Promise<void> {
+    const failure = await files.writePromoteFile(dataDirectory)
+    feed({ kind: 'promote-file-written', failure })
+  }
+
+  const perform = (effect: GuardEffect): void => {
+    if (effect.kind === 'kill-all') feed(instance.kill())
+    else if (effect.kind === 'list-processes') feed(instance.look())
+    else if (effect.kind === 'ensure-standby-signal') void ensureStandbySignal()
+    else if (effect.kind === 'exec') execute(effect.command)
+    else if (effect.kind === 'write-promote-file') void writePromoteFile()
+    else if (effect.kind === 'signal') instance.signal(effect.signal)
+    else if (effect.kind === 'end') options.end()
+    else unreachable(effect)
+  }
+
+  return {
+    perform,
+    get run() {
+      return run
+    },
+    adopt(pid, abandoned) {
+      run++
+      instance.watch(pid, false)
+      feed({ kind: 'found', pid, abandoned })
+      void setRunMark(stateDirectory).catch(() => {
+        // Without the mark the next guard would adopt it again, as this one did.
+      })
+    },
+  }
+}
+
+/** Before each start: the mark first, so that a run without a guard is known as abandoned. */
+async function prepareRun({
+  stateDirectory,
+  dataDirectory,
+  instance,
+}: HandsOptions): Promise<files.Owner | null> {
+  await setRunMark(stateDirectory)
+  instance.locate(await files.resolveDirectory(dataDirectory))
+  return process.getuid?.() === 0 ? files.ownerOf(dataDirectory) : null
+}

@@ -1,0 +1,71 @@
+// Starts a guard process that outlives whoever starts it.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdir, open, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { VigilError } from '../kernel/errors.ts'
+import { SOCKET_PATH_MAX, socketPath } from './wire.ts'
+
+/** All that a guard may inherit: the agent's environment may hold passwords, and it lives long. */
+const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ']
+const COMPLAINT_BYTES_MAX = 2000
+
+export interface LaunchOptions {
+  readonly stateDirectory: string
+  readonly dataDirectory: string
+  /** Node, its flags and the guard's bundle. */
+  readonly command: readonly [program: string, ...rest: string[]]
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+export interface LaunchedGuard {
+  /** null while it runs. After 0 another guard was there first. */
+  exitCode(): number | null
+  /** Its last words, after it failed. */
+  complaint(): Promise<string>
+}
+
+/** @throws VigilError GUARD_UNAVAILABLE */
+export async function launchGuard(options: LaunchOptions): Promise<LaunchedGuard> {
+  const { stateDirectory, dataDirectory, command } = options
+  if (Buffer.byteLength(socketPath(stateDirectory)) > SOCKET_PATH_MAX)
+    throw new VigilError('GUARD_UNAVAILABLE', {
+      reason: `the path ${socketPath(stateDirectory)} is too long for a socket (${SOCKET_PATH_MAX} bytes)`,
+    })
+  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+  const complaints = join(stateDirectory, 'guard.err')
+  await using file = await open(complaints, 'w', 0o600)
+  const [program, ...rest] = command
+  const child = spawn(program, [...rest, '--state', stateDirectory, '--data', dataDirectory], {
+    cwd: '/',
+    env: inherited(options.environment),
+    stdio: ['ignore', 'ignore', file.fd],
+    // A session of its own: no signal to the agent's group or terminal reaches it.
+    detached: true,
+  })
+  child.unref()
+  const exitCode = await watchExit(child)
+  return {
+    exitCode,
+    complaint: async () => (await readFile(complaints, 'utf8')).slice(0, COMPLAINT_BYTES_MAX).trim(),
+  }
+}
+
+function inherited(environment: Readonly<Record<string, string | undefined>>): Record<string, string> {
+  const kept = INHERITED.flatMap(name => {
+    const value = environment[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return Object.fromEntries(kept)
+}
+
+function watchExit(child: ChildProcess): Promise<() => number | null> {
+  const KILLED = 128
+  let code: number | null = null
+  child.once('exit', (status, signal) => {
+    code = status ?? (signal ? KILLED : 0)
+  })
+  return new Promise((resolve, reject) => {
+    child.once('spawn', () => resolve(() => code))
+    child.once('error', error => reject(new VigilError('GUARD_UNAVAILABLE', { reason: error.message })))
+  })
+}

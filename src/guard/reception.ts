@@ -1,0 +1,59 @@
+// Answers the agent: remembers who asked what, and tells the connected agent how things stand.
+import type { Instant } from '../kernel/time.ts'
+import { type Answer, type GuardMessage, type GuardState, statusOf } from './model.ts'
+import type { AgentConnection } from './server.ts'
+import { PROTOCOL_VERSION, type Request } from './wire.ts'
+
+export interface ReceptionOptions {
+  readonly dataDirectory: string
+  readonly now: () => Instant
+  readonly state: () => GuardState
+  /** The agent that is connected now. */
+  readonly agent: () => AgentConnection | null
+  readonly ask: (id: number, message: GuardMessage) => void
+}
+
+export interface Reception {
+  received(agent: AgentConnection, request: Request): void
+  /** A request of nobody: the guard asks itself. */
+  askOurselves(message: GuardMessage): void
+  answer(answer: Answer): void
+  /** The status as an echo, each tick. */
+  push(): void
+  /** The status if it changed since it was last pushed. */
+  pushChange(): void
+}
+
+export function createReception({ dataDirectory, now, state, agent, ask }: ReceptionOptions): Reception {
+  const requests = new Map<number, { readonly from: AgentConnection; readonly id: number }>()
+  let counter = 0
+  let pushed = ''
+
+  function push(): void {
+    const status = statusOf(state())
+    pushed = JSON.stringify(status)
+    agent()?.send({ kind: 'status', now: now(), status })
+  }
+
+  return {
+    received(from, { id, message }) {
+      if (message.kind === 'hello') {
+        const about = { version: PROTOCOL_VERSION, dataDirectory, pid: process.pid }
+        from.send({ kind: 'hello', ...about, now: now(), status: statusOf(state()) })
+        return
+      }
+      requests.set(++counter, { from, id })
+      ask(counter, message)
+    },
+    askOurselves: message => ask(++counter, message),
+    answer(answer) {
+      const request = requests.get(answer.to)
+      requests.delete(answer.to)
+      request?.from.send({ ...answer, to: request.id, now: now(), status: statusOf(state()) })
+    },
+    push,
+    pushChange() {
+      if (JSON.stringify(statusOf(state())) !== pushed) push()
+    },
+  }
+}
