@@ -1,5 +1,12 @@
 // Kinds of value that only the local file has.
-import { hasControlCharacter, isMapping, type Kind, text } from '../core/setting-kind.ts'
+import {
+  hasControlCharacter,
+  isMapping,
+  type Kind,
+  type ProgramOption,
+  programOptions,
+  text,
+} from '../core/setting-kind.ts'
 
 const NAME_BYTES_MAX = 63
 
@@ -72,23 +79,17 @@ export const url: Kind<string> = {
   read: raw => (typeof raw === 'string' && /^https?:\/\//.test(raw) && URL.canParse(raw) ? raw : undefined),
 }
 
-/** What initdb must not be told: the agent itself decides it. */
-const INITDB_REFUSED = ['pgdata', 'nosync', 'no-sync', 'pwfile', 'sync-only', 'version']
+/** `- data-checksums` and `- encoding: UTF8`, or one mapping. */
+export const initdbOptions: Kind<readonly ProgramOption[]> = programOptions([
+  'pgdata',
+  'nosync',
+  'no-sync',
+  'pwfile',
+  'sync-only',
+  'version',
+])
 
-/** `- data-checksums` and `- encoding: UTF8`, or one mapping; gives arguments. */
-export const initdbOptions: Kind<readonly string[]> = {
-  expected: `a list of options of initdb such as "data-checksums" or "encoding: UTF8", without ${INITDB_REFUSED.join(', ')}`,
-  text: true,
-  shape: 'list',
-  read: raw => {
-    const items = isMapping(raw) ? [raw] : raw
-    if (!Array.isArray(items)) return undefined
-    const options = items.flatMap(initdbArguments)
-    return options.every(option => option !== undefined) ? options : undefined
-  },
-}
-
-/** A time zone, a label: items of any mapping of text. */
+/** Names and their text, such as headers. */
 export const textMapping: Kind<Readonly<Record<string, string>>> = {
   expected: 'a mapping of names to text',
   text: true,
@@ -113,14 +114,4 @@ function readName(raw: unknown): string | undefined {
 function isHostOrUrl(value: string): boolean {
   if (/^https?:\/\//.test(value)) return URL.canParse(value)
   return /^[^\s/@?#]+$/.test(value) && URL.canParse(`http://${value}`)
-}
-
-function initdbArguments(item: unknown): readonly (string | undefined)[] {
-  const entries = isMapping(item) ? Object.entries(item) : [[text.read(item) ?? '', null] as const]
-  return entries.map(([name, value]) => {
-    if (!/^[a-z][a-z0-9-]*$/i.test(name) || INITDB_REFUSED.includes(name)) return undefined
-    if (value === null) return `--${name}`
-    const argument = text.read(value)
-    return argument === undefined ? undefined : `--${name}=${argument}`
-  })
 }

@@ -1,4 +1,5 @@
 // The configuration of one member, complete: what the agent and the command line are built from.
+import type { ProgramOption } from '../core/setting-kind.ts'
 import type { LocalSettings } from '../core/settings.ts'
 import type { Ms } from '../kernel/time.ts'
 import type { Address, ListenAddress } from './address.ts'
@@ -7,6 +8,12 @@ export interface Credentials {
   readonly username: string
   /** null: none is needed, or it comes from elsewhere. */
   readonly password: string | null
+}
+
+/** A role of PostgreSQL, and how its connections are made. */
+export interface RoleCredentials extends Credentials {
+  /** Parameters of libpq, such as sslmode. */
+  readonly connection: Readonly<Record<string, string>>
 }
 
 /** Files of a client or a server that speaks TLS. */
@@ -39,15 +46,22 @@ export interface PostgresqlConfig {
   readonly listen: ListenAddress
   readonly connectAddress: Address
   readonly dataDir: string
+  /** null: the data directory. */
+  readonly configDir: string | null
+  readonly configBaseName: string
+  readonly customConf: string | null
+  /** null: found by the version of the data. */
   readonly binDir: string | null
   /** Other names of the programs, by their usual name. */
   readonly binNames: Readonly<Record<string, string>>
-  /** Where passwords for libpq's programs may be written. */
-  readonly passFile: string
+  /** The password file that standbys name; null: in the state directory. */
+  readonly passFile: string | null
   readonly database: string
-  readonly superuser: Credentials
-  readonly replication: Credentials
-  readonly rewind: Credentials
+  readonly superuser: RoleCredentials
+  readonly replication: RoleCredentials
+  /** null: the superuser rewinds. */
+  readonly rewind: RoleCredentials | null
+  readonly basebackup: readonly ProgramOption[]
   /** The keys that the dynamic configuration has too, as JSON. */
   readonly shared: Readonly<Record<string, unknown>>
 }
@@ -57,8 +71,7 @@ export interface BootstrapConfig {
   readonly dcs: Readonly<Record<string, unknown>>
   /** Anything but `initdb` is not supported yet: initialise nothing then. */
   readonly method: string
-  /** Arguments of initdb. */
-  readonly initdb: readonly string[]
+  readonly initdb: readonly ProgramOption[]
   readonly postBootstrap: string | null
   /** Lines for pg_hba.conf of a new cluster. */
   readonly hba: readonly string[] | null

@@ -15,6 +15,7 @@ import type {
   LogConfig,
   PostgresqlConfig,
   RestConfig,
+  RoleCredentials,
   StoreConfig,
 } from './local-config.ts'
 import type { WrittenConfig } from './schema.ts'
@@ -176,15 +177,7 @@ function resolvePostgresql(
   const connectAddress = reachable('postgresql', listen, postgresql.connect_address, judge)
   if (listen === null || dataDir === null || connectAddress === null || identity === null) return null
   const stateDir = vigil?.state_dir ?? join(dirname(dataDir), `vigil-${identity.scope}-${identity.name}`)
-  const role = (
-    given: { username?: string | undefined; password?: string | undefined } | undefined,
-    usual: Credentials,
-  ) => ({
-    username: given?.username ?? usual.username,
-    password: given?.password ?? usual.password,
-  })
   const accounts = postgresql.authentication
-  const superuser = role(accounts?.superuser, { username: 'postgres', password: null })
   const names = Object.entries(postgresql.bin_name ?? {}).filter(([, file]) => file !== undefined)
   return {
     stateDir,
@@ -194,13 +187,29 @@ function resolvePostgresql(
       dataDir,
       binDir: postgresql.bin_dir ?? null,
       binNames: Object.fromEntries(names) as Readonly<Record<string, string>>,
-      passFile: postgresql.pgpass ?? join(stateDir, 'pgpass'),
+      configDir: postgresql.config_dir ?? null,
+      configBaseName: postgresql.config_base_name ?? 'postgresql',
+      customConf: postgresql.custom_conf ?? null,
+      passFile: postgresql.pgpass ?? null,
       database: postgresql.database ?? 'postgres',
-      superuser,
-      replication: role(accounts?.replication, { username: 'replicator', password: null }),
-      rewind: accounts?.rewind === undefined ? superuser : role(accounts.rewind, superuser),
+      superuser: resolveRole(accounts?.superuser, 'postgres'),
+      replication: resolveRole(accounts?.replication, 'replicator'),
+      rewind: accounts?.rewind === undefined ? null : resolveRole(accounts.rewind, 'rewind_user'),
+      basebackup: postgresql.basebackup ?? [],
       shared: sharedValues(root),
     },
+  }
+}
+
+type WrittenRole = NonNullable<NonNullable<WrittenConfig['postgresql']>['authentication']>['superuser']
+
+function resolveRole(written: WrittenRole, usualName: string): RoleCredentials {
+  const { username, password, ...libpq } = written ?? {}
+  const given = Object.entries(libpq).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  return {
+    username: username ?? usualName,
+    password: password ?? null,
+    connection: Object.fromEntries(given),
   }
 }
 

@@ -1,5 +1,6 @@
 // Every key of the local file. Reading, messages, variables of the environment and the reference all come from here.
 import { object, type output } from 'zod'
+import { DYNAMIC_POSTGRESQL_KEYS } from '../core/dynamic-keys.ts'
 import {
   anything,
   boolean,
@@ -103,19 +104,23 @@ const log = object({
   deduplicate_heartbeat_logs: ignored(boolean, 'An unchanged state is not repeated here anyway'),
 }).partial()
 
-const role = object({
-  ...credentials,
-  sslmode: later(text, 'As in libpq'),
-  sslcert: later(path, 'As in libpq'),
-  sslkey: later(path, 'As in libpq'),
-  sslpassword: later(text, 'As in libpq'),
-  sslrootcert: later(path, 'As in libpq'),
-  sslcrl: later(path, 'As in libpq'),
-  sslcrldir: later(path, 'As in libpq'),
-  gssencmode: later(text, 'As in libpq'),
-  channel_binding: later(text, 'As in libpq'),
-  sslnegotiation: later(text, 'As in libpq'),
-}).partial()
+const LIBPQ = 'As in libpq'
+
+/** Parameters of libpq that belong to the credentials of a role. */
+export const CONNECTION_KEYS = {
+  sslmode: used(oneOf('disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'), LIBPQ),
+  sslcert: used(path, LIBPQ),
+  sslkey: used(path, LIBPQ),
+  sslpassword: used(text, LIBPQ),
+  sslrootcert: used(path, LIBPQ),
+  sslcrl: used(path, LIBPQ),
+  sslcrldir: used(path, LIBPQ),
+  gssencmode: used(oneOf('disable', 'prefer', 'require'), LIBPQ),
+  channel_binding: used(oneOf('disable', 'prefer', 'require'), LIBPQ),
+  sslnegotiation: used(oneOf('postgres', 'direct'), LIBPQ),
+}
+
+const role = object({ ...credentials, ...CONNECTION_KEYS }).partial()
 
 const program = used(nonEmptyText, 'Other name of the program')
 
@@ -124,7 +129,7 @@ const postgresql = object({
   connect_address: used(address(5432), 'Where others reach PostgreSQL', 'listen, if that is one address'),
   proxy_address: later(address(5432), 'Address of a pooler beside PostgreSQL'),
   data_dir: used(absolutePath, 'Data directory'),
-  config_dir: later(absolutePath, 'Directory of the configuration files'),
+  config_dir: used(absolutePath, 'Directory of the configuration files', 'data_dir'),
   pgpass: used(absolutePath, 'File for passwords', 'in the state directory'),
   authentication: object({ superuser: role, replication: role, rewind: role }).partial(),
   ...sharedKeys(),
@@ -156,7 +161,7 @@ function sharedKeys() {
     parameters_standby_leader: shared('parameters_standby_leader'),
     create_replica_methods: shared('create_replica_methods'),
     create_replica_method: later(anything, 'Older name of create_replica_methods'),
-    basebackup: shared('basebackup'),
+    basebackup: used(DYNAMIC_POSTGRESQL_KEYS.basebackup.kind, 'Options of pg_basebackup'),
     rewind: shared('rewind'),
     callbacks: shared('callbacks'),
     pre_promote: shared('pre_promote'),
@@ -165,8 +170,8 @@ function sharedKeys() {
     krbsrvname: shared('krbsrvname'),
     use_unix_socket: shared('use_unix_socket'),
     use_unix_socket_repl: shared('use_unix_socket_repl'),
-    config_base_name: shared('config_base_name'),
-    custom_conf: shared('custom_conf'),
+    config_base_name: used(nonEmptyText, 'Name of the configuration file without .conf', 'postgresql'),
+    custom_conf: used(path, 'File to include instead of postgresql.base.conf'),
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type Kind,
   mapping,
   path,
+  programOptions,
   seconds,
   text,
   textList,
@@ -157,6 +158,9 @@ export const DYNAMIC_KEYS = {
   postgresql: key(mapping, {}, 'used', 'See the keys of postgresql below'),
 } satisfies Readonly<Record<string, DynamicKey<unknown>>>
 
+/** Set by the agent itself. */
+const BASEBACKUP_REFUSED = ['pgdata', 'format', 'wal-method', 'xlog-method', 'gzip', 'version', 'compress']
+
 /** Keys under `postgresql` that may be set for all members at once, and locally too. */
 export const DYNAMIC_POSTGRESQL_KEYS = {
   use_slots: key(boolean, true, 'used', 'A physical slot for each member (dynamic only)'),
@@ -187,7 +191,12 @@ export const DYNAMIC_POSTGRESQL_KEYS = {
     'Parameters of the leader of a standby cluster',
   ),
   create_replica_methods: key(anything, null, 'later', 'How a new standby is made'),
-  basebackup: key(anything, null, 'later', 'Options of pg_basebackup'),
+  basebackup: key(
+    programOptions(BASEBACKUP_REFUSED),
+    [],
+    'later',
+    'Options of pg_basebackup; set them locally',
+  ),
   rewind: key(anything, null, 'later', 'Options of pg_rewind'),
   callbacks: key(anything, null, 'later', 'Commands to run on events'),
   pre_promote: key(path, '', 'later', 'Command to run before a promotion'),

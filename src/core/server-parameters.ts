@@ -14,35 +14,30 @@ type Parameters = Readonly<Record<string, string>>
 interface Owned {
   readonly kind: Kind<unknown>
   readonly default: string
-  readonly commandLine: boolean
   /** The local file may set it too. */
   readonly local?: true
 }
 
-/**
- * Must be alike on all members, so they come from the dynamic configuration only; Patroni's list and minimums.
- * Those with `commandLine` are given to the postmaster there, where no file can override them.
- */
-export const CLUSTER_PARAMETERS: Readonly<Record<string, Owned>> = {
-  wal_level: { kind: oneOf('replica', 'hot_standby', 'logical'), default: 'replica', commandLine: true },
-  hot_standby: { kind: oneOf('on', 'true'), default: 'on', commandLine: true },
-  max_connections: { kind: integer({ min: 25, max: 262_143 }), default: '100', commandLine: true },
-  max_wal_senders: { kind: integer({ min: 3, max: 262_143 }), default: '10', commandLine: true },
-  max_prepared_transactions: { kind: integer({ min: 0, max: 262_143 }), default: '0', commandLine: true },
+/** Must be alike on all members, so they come from the dynamic configuration only; Patroni's list and minimums. */
+const CLUSTER_PARAMETERS: Readonly<Record<string, Owned>> = {
+  wal_level: { kind: oneOf('replica', 'hot_standby', 'logical'), default: 'replica' },
+  hot_standby: { kind: oneOf('on', 'true'), default: 'on' },
+  max_connections: { kind: integer({ min: 25, max: 262_143 }), default: '100' },
+  max_wal_senders: { kind: integer({ min: 3, max: 262_143 }), default: '10' },
+  max_prepared_transactions: { kind: integer({ min: 0, max: 262_143 }), default: '0' },
   max_locks_per_transaction: {
     kind: integer({ min: 32, max: 2_147_483_647 }),
     default: '64',
-    commandLine: true,
   },
-  track_commit_timestamp: { kind: boolean, default: 'off', commandLine: true },
-  max_replication_slots: { kind: integer({ min: 4, max: 262_143 }), default: '10', commandLine: true },
-  max_worker_processes: { kind: integer({ min: 2, max: 262_143 }), default: '8', commandLine: true },
-  wal_log_hints: { kind: boolean, default: 'on', commandLine: true, local: true },
-  wal_keep_size: { kind: megabytes(16), default: '128MB', commandLine: false },
+  track_commit_timestamp: { kind: boolean, default: 'off' },
+  max_replication_slots: { kind: integer({ min: 4, max: 262_143 }), default: '10' },
+  max_worker_processes: { kind: integer({ min: 2, max: 262_143 }), default: '8' },
+  wal_log_hints: { kind: boolean, default: 'on', local: true },
+  wal_keep_size: { kind: megabytes(16), default: '128MB' },
 }
 
 /** Never from the configuration, and who sets them. */
-export const AGENT_PARAMETERS: Readonly<Record<string, string>> = {
+const AGENT_PARAMETERS: Readonly<Record<string, string>> = {
   listen_addresses: 'it follows from postgresql.listen',
   port: 'it follows from postgresql.listen',
   cluster_name: 'it is the scope',
@@ -58,6 +53,11 @@ export const AGENT_PARAMETERS: Readonly<Record<string, string>> = {
   recovery_target_time: 'it would stop a standby',
   recovery_target_timeline: 'it is always latest',
   recovery_target_xid: 'it would stop a standby',
+  include: 'put the parameters here',
+  include_dir: 'put the parameters here',
+  include_if_exists: 'put the parameters here',
+  standby_mode: 'PostgreSQL 12 and newer do not have it',
+  trigger_file: 'PostgreSQL 12 and newer do not have it',
   data_directory: 'it is postgresql.data_dir',
   config_file: 'the agent sets it',
   wal_keep_segments: 'PostgreSQL 13 and newer have wal_keep_size',
@@ -98,11 +98,6 @@ export function mergeParameters({ dynamic, local, lastGood = {} }: ParameterSour
     }
   }
   return { parameters: Object.fromEntries(merged), problems }
-}
-
-/** Whether the postmaster gets it on its command line. */
-export function isCommandLineParameter(name: string): boolean {
-  return Object.hasOwn(CLUSTER_PARAMETERS, name) && CLUSTER_PARAMETERS[name]!.commandLine
 }
 
 type Judgement = { readonly value: string } | { readonly expected: string; readonly misplaced?: true }

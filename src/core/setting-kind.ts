@@ -103,6 +103,42 @@ export const mapping: Kind<Readonly<Record<string, unknown>>> = {
   read: raw => (isMapping(raw) ? raw : undefined),
 }
 
+/** A flag, or a mapping of options to values. */
+export type ProgramOption = string | Readonly<Record<string, string>>
+
+/** Options of a program: a list of flags and one-entry mappings, or one mapping. */
+export function programOptions(refused: readonly string[]): Kind<readonly ProgramOption[]> {
+  const without = refused.length === 0 ? '' : `, without ${refused.join(', ')}`
+  return {
+    expected: `a list of options such as "verbose" or "max-rate: 100M"${without}`,
+    text: true,
+    shape: 'list',
+    read: raw => {
+      const items = isMapping(raw) ? [raw] : raw
+      if (!Array.isArray(items)) return undefined
+      const options = items.map(item => readOption(item, refused))
+      return options.every(option => option !== undefined) ? options : undefined
+    },
+  }
+}
+
+function readOption(item: unknown, refused: readonly string[]): ProgramOption | undefined {
+  if (!isMapping(item)) {
+    const flag = readText(item)
+    const name = flag?.replace(/^--/, '').replace(/=.*$/s, '')
+    return name !== undefined && isOptionName(name, refused) ? flag : undefined
+  }
+  const entries = Object.entries(item).map(
+    ([name, value]) => [name, value === null ? 'true' : readText(value)] as const,
+  )
+  const readable = entries.every(([name, value]) => isOptionName(name, refused) && value !== undefined)
+  return readable ? (Object.fromEntries(entries) as Readonly<Record<string, string>>) : undefined
+}
+
+function isOptionName(name: string, refused: readonly string[]): boolean {
+  return /^[a-z0-9][a-z0-9-]*$/i.test(name) && !refused.includes(name)
+}
+
 /** A plain JSON object: not null, not a list. */
 export function isMapping(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -101,24 +101,7 @@ export function effectiveSettings(
 /** Settings of a cluster that nobody has configured, as Patroni's defaults have them. */
 export const DEFAULT_SETTINGS: Settings = effectiveSettings({}, NO_LOCAL_SETTINGS).settings
 
-/**
- * What an instance runs with. `vigil:not-leader` never connects: a standby that somebody promotes by hand
- * acknowledges nothing that waits (design §5).
- */
-export function settingsForPostgres(
-  settings: Settings,
-  role: 'primary' | 'standby',
-): {
-  readonly parameters: Readonly<Record<string, string>>
-  readonly hba: readonly string[] | null
-  readonly ident: readonly string[] | null
-} {
-  const { hba, ident } = settings
-  const own: Readonly<Record<string, string>> =
-    role === 'standby' ? { synchronous_standby_names: NOT_LEADER } : {}
-  return { parameters: { ...settings.parameters, restart_after_crash: 'off', ...own }, hba, ident }
-}
-
+/** Stands in synchronous_standby_names of every standby: whatever promotes one by hand waits for ever (design §5). */
 export const NOT_LEADER = 'ANY 200 ("vigil:not-leader")'
 
 interface Reader {
