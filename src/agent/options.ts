@@ -5,13 +5,13 @@ import type { Clock } from '../ports/clock.ts'
 import type { Engine } from '../ports/engine.ts'
 import type { Guard } from '../ports/guard.ts'
 import type { Journal } from '../ports/journal.ts'
+import type { LeaderStore } from '../ports/leader-store.ts'
 import type { Log } from '../ports/log.ts'
 import type { Peers } from '../ports/peers.ts'
-import type { KeyValue } from '../ports/store.ts'
 
 export interface AgentPorts {
   readonly clock: Clock
-  readonly store: KeyValue
+  readonly store: LeaderStore
   readonly guard: Guard
   readonly engine: Engine
   readonly peers: Peers
@@ -23,10 +23,6 @@ export interface AgentPorts {
 
 export interface AgentOptions {
   readonly me: Me
-  readonly namespace: string
-  readonly scope: string
   /** Settings of the local file; replaced on reload. */
   readonly local: () => LocalSettings
-  /** Smallest ttl that this machine's fencing allows, ms (protocol A10). */
-  readonly ttlFloorMs: number
 }

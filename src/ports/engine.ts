@@ -95,6 +95,11 @@ export interface Engine {
   ensureSlots(wanted: readonly string[], drop: readonly string[], signal: AbortSignal): Promise<void>
   /** Terminates walsenders of the named applications (a fast stop waits for them). */
   terminateWalSenders(applications: readonly string[], signal: AbortSignal): Promise<void>
+  /**
+   * Whether the WAL of this running standby ends with its upstream's shutdown checkpoint: the upstream stopped in
+   * order, and nothing of it is missing here (protocol A7 X1).
+   */
+  endsWithShutdownCheckpoint(signal: AbortSignal): Promise<boolean>
   /** pg_controldata only, cheap enough to poll every 20 ms during a stop. */
   controlData(signal: AbortSignal): Promise<ControlData>
   /** Identity of the copy, kept in the data directory; null when there is none yet. */

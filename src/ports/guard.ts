@@ -39,6 +39,11 @@ export interface Guard {
   promote(term: number): Promise<GuardAnswer>
   /** Kills every process of the instance; `done` with alive = false when nothing of it can act any more. */
   kill(): Promise<GuardAnswer>
+  /**
+   * For when the guard is lost: kills every process of the instance, and the guard itself if it is stopped or hung,
+   * by the same code. True when nothing can act any more.
+   */
+  killWithoutGuard(): Promise<boolean>
   /** Called when something changed: the postmaster exited, the guard was lost. */
   onChange(changed: () => void): void
   /** Ends the guard process; refused while the instance runs. */
