@@ -1,0 +1,88 @@
+// Asks other members' agents what they say of themselves; vigil's agents, and Patroni's as well.
+import { z } from 'zod'
+import type { PeerReport } from '../core/peer.ts'
+import { type Lsn, lsn, type Position, parseLsn } from '../kernel/lsn.ts'
+import { type ClientTls, createHttpClient } from '../operations/ask.ts'
+import type { Peers } from '../ports/peers.ts'
+
+const Bytes = z.int().nonnegative()
+
+const Body = z.object({
+  state: z.string().optional(),
+  role: z.string().optional(),
+  timeline: z.int().min(1).nullish(),
+  xlog: z
+    .object({
+      location: Bytes.nullish(),
+      received_location: Bytes.nullish(),
+      replayed_location: Bytes.nullish(),
+    })
+    .nullish(),
+  tags: z.record(z.string(), z.unknown()).nullish(),
+  pending_restart: z.boolean().nullish(),
+  watchdog_failed: z.boolean().nullish(),
+  patroni: z.object({ name: z.string().optional() }).nullish(),
+  vigil: z
+    .object({
+      install: z.string(),
+      role: z.enum(['primary', 'standby', 'none']),
+      position: z.object({ timeline: z.int().min(1), lsn: z.string() }).nullable(),
+      promotable: z.boolean(),
+      term: z.int().nonnegative(),
+    })
+    .nullish(),
+})
+
+type Body = z.infer<typeof Body>
+
+/** Sends no credentials: an address from the store may be anybody's. */
+export function createPeers(tls: ClientTls = {}): Peers & { close(): void } {
+  const client = createHttpClient(tls)
+  return {
+    async report(apiUrl, signal) {
+      const reply = await client.ask(apiUrl, { signal })
+      // Health-check paths carry the same body with 503; anything else that parses is an answer too.
+      const body = Body.parse(JSON.parse(reply.text))
+      return reportOf(body)
+    },
+    close: () => client.close(),
+  }
+}
+
+function reportOf(body: Body): PeerReport {
+  const tags = body.tags ?? {}
+  const priority = tags['failover_priority']
+  const noFailover = tags['nofailover'] === true || (typeof priority === 'number' && priority <= 0)
+  const { vigil } = body
+  const role = vigil?.role ?? patroniRole(body)
+  return {
+    name: body.patroni?.name ?? '',
+    install: vigil?.install ?? null,
+    role,
+    position: vigil ? vigilPosition(vigil.position) : patroniPosition(body),
+    pendingRestart: body.pending_restart === true,
+    noFailover,
+    promotable: vigil ? vigil.promotable : role === 'standby' && !noFailover && body.watchdog_failed !== true,
+    term: vigil?.term ?? null,
+  }
+}
+
+function patroniRole({ role, state, xlog }: Body): PeerReport['role'] {
+  // A primary shows where it writes, whatever it calls itself at that moment.
+  if (role === 'primary' || role === 'master' || xlog?.location != null) return 'primary'
+  return state === 'running' && (role === 'replica' || role === 'standby_leader') ? 'standby' : 'none'
+}
+
+function vigilPosition(
+  position: { readonly timeline: number; readonly lsn: string } | null,
+): Position | null {
+  const value = position && parseLsn(position.lsn)
+  return position && value !== null ? { timeline: position.timeline, lsn: value } : null
+}
+
+function patroniPosition({ timeline, xlog }: Body): Position | null {
+  if (timeline == null || !xlog) return null
+  const known = [xlog.location, xlog.received_location, xlog.replayed_location].filter(value => value != null)
+  const furthest = known.length === 0 ? null : (lsn(Math.max(...known)) as Lsn)
+  return furthest === null ? null : { timeline, lsn: furthest }
+}

@@ -1,0 +1,212 @@
+// ClusterStatus as JSON: the body of GET /status, and what the command line reads back. Its shape is stable.
+import { z } from 'zod'
+import type { ClusterStatus, MemberStatus } from '../core/status.ts'
+import { formatLsn, type Lsn, type Position } from '../kernel/lsn.ts'
+
+const PositionDocument = z.object({ timeline: z.number(), lsn: z.string() })
+const Loose = z.record(z.string(), z.unknown())
+
+export const MemberDocument = z.object({
+  name: z.string(),
+  self: z.boolean(),
+  leader: z.boolean(),
+  role: z.string(),
+  state: z.string(),
+  host: z.string().nullable(),
+  port: z.number().nullable(),
+  api_url: z.string().nullable(),
+  timeline: z.number().nullable(),
+  lsn: z.string().nullable(),
+  replay_lsn: z.string().nullable(),
+  lag_bytes: z.number().nullable(),
+  replay_lag_bytes: z.number().nullable(),
+  tags: Loose,
+  pending_restart: z.boolean(),
+  pending_restart_reason: Loose.nullable(),
+  scheduled_restart: Loose.nullable(),
+  version: z.string().nullable(),
+  /** false: a Patroni agent. */
+  vigil: z.boolean(),
+})
+
+export const LocalDocument = z.object({
+  name: z.string(),
+  version: z.string(),
+  install: z.string(),
+  seat: z.string().nullable(),
+  seat_state: z.string(),
+  role: z.string(),
+  state: z.string(),
+  leads: z.boolean(),
+  deadline_left_ms: z.number().nullable(),
+  guard: z
+    .object({ mode: z.string(), term: z.number().nullable(), alive: z.boolean(), adopted: z.boolean() })
+    .nullable(),
+  fencing: z.object({ grade: z.string(), layers: z.array(z.string()), missing: z.array(z.string()) }),
+  position: PositionDocument.nullable(),
+  job: z
+    .object({
+      kind: z.string(),
+      state: z.string(),
+      from: z.string().nullable(),
+      for_ms: z.number(),
+      bytes_done: z.number().nullable(),
+      bytes_total: z.number().nullable(),
+      reason: z.string().nullable(),
+    })
+    .nullable(),
+  promotable: z.boolean(),
+  term: z.number(),
+  rule: z.string().nullable(),
+})
+
+export const StatusDocument = z.object({
+  scope: z.string(),
+  at: z.string(),
+  age_ms: z.number(),
+  store: z.object({
+    state: z.enum(['known', 'lost']),
+    cluster_id: z.string().nullable(),
+    lost_for_ms: z.number().nullable(),
+    reason: z.string().nullable(),
+  }),
+  system_identifier: z.string().nullable(),
+  leader: z.string().nullable(),
+  term: z
+    .object({
+      number: z.number(),
+      state: z.string(),
+      holder: z.string(),
+      install: z.string(),
+      ttl_ms: z.number(),
+      silence_ms: z.number().nullable(),
+      expired: z.boolean(),
+      at: PositionDocument.nullable(),
+      successor: z.string().nullable(),
+      mixed: z.boolean(),
+    })
+    .nullable(),
+  paused: z.boolean(),
+  request: z
+    .object({
+      leader: z.string().nullable(),
+      member: z.string().nullable(),
+      scheduled_at: z.string().nullable(),
+    })
+    .nullable(),
+  members: z.array(MemberDocument),
+  member: LocalDocument,
+  warnings: z.array(z.object({ code: z.string(), severity: z.string(), text: z.string() })),
+})
+
+export type StatusDocument = z.infer<typeof StatusDocument>
+export type MemberDocument = z.infer<typeof MemberDocument>
+export type LocalDocument = z.infer<typeof LocalDocument>
+
+export function statusDocument(status: ClusterStatus): StatusDocument {
+  const { store, request } = status
+  return {
+    scope: status.scope,
+    at: status.wallTime,
+    age_ms: status.ageMs,
+    store: {
+      state: store.kind,
+      cluster_id: store.kind === 'known' ? store.clusterId : null,
+      lost_for_ms: store.kind === 'lost' ? Math.round(store.forMs) : null,
+      reason: store.kind === 'lost' ? store.reason : null,
+    },
+    system_identifier: status.systemIdentifier,
+    leader: status.leader,
+    term: termDocument(status),
+    paused: status.paused,
+    request: request && { leader: request.leader, member: request.member, scheduled_at: request.scheduledAt },
+    members: status.members.map(memberDocument),
+    member: localDocument(status),
+    warnings: status.warnings.map(({ code, severity, text }) => ({ code, severity, text })),
+  }
+}
+
+function termDocument({ leadership }: ClusterStatus): StatusDocument['term'] {
+  if (!leadership) return null
+  const { term, state, holder, install, ttlMs, silenceMs, expired, at, successor, mixed } = leadership
+  return {
+    number: term,
+    state,
+    holder,
+    install,
+    ttl_ms: ttlMs,
+    silence_ms: silenceMs === null ? null : Math.round(silenceMs),
+    expired,
+    at: positionDocument(at),
+    successor,
+    mixed,
+  }
+}
+
+const ROLE_WORDS: Readonly<Record<string, string>> = { replica: 'standby', uninitialized: 'none' }
+
+function memberDocument(member: MemberStatus): MemberDocument {
+  return {
+    name: member.name,
+    self: member.self,
+    leader: member.leader,
+    role: ROLE_WORDS[member.role] ?? member.role,
+    state: member.state,
+    host: member.host,
+    port: member.port,
+    api_url: member.apiUrl,
+    timeline: member.timeline,
+    lsn: lsnText(member.lsn),
+    replay_lsn: lsnText(member.replayLsn),
+    lag_bytes: member.lag,
+    replay_lag_bytes: member.replayLag,
+    tags: member.tags,
+    pending_restart: member.pendingRestart,
+    pending_restart_reason: member.pendingRestartReason,
+    scheduled_restart: member.scheduledRestart,
+    version: member.version,
+    vigil: member.install !== null,
+  }
+}
+
+export function localDocument({ local }: Pick<ClusterStatus, 'local'>): LocalDocument {
+  const { job, guard } = local
+  return {
+    name: local.name,
+    version: local.version,
+    install: local.install,
+    seat: local.seat,
+    seat_state: local.seatState,
+    role: local.role,
+    state: local.state,
+    leads: local.leads,
+    deadline_left_ms: local.deadlineLeftMs === null ? null : Math.round(local.deadlineLeftMs),
+    guard: guard && { ...guard },
+    fencing: {
+      grade: local.fencing.grade,
+      layers: [...local.fencing.layers],
+      missing: [...local.fencing.missing],
+    },
+    position: positionDocument(local.position),
+    job: job && {
+      kind: job.kind,
+      state: job.state,
+      from: job.from,
+      for_ms: Math.round(job.forMs),
+      bytes_done: job.bytesDone,
+      bytes_total: job.bytesTotal,
+      reason: job.reason,
+    },
+    promotable: local.promotable,
+    term: local.term,
+    rule: local.rule,
+  }
+}
+
+export function positionDocument(position: Position | null): { timeline: number; lsn: string } | null {
+  return position && { timeline: position.timeline, lsn: formatLsn(position.lsn) }
+}
+
+function lsnText(value: Lsn | null): string | null {
+  return value === null ? null : formatLsn(value)
+}
