@@ -25,4 +25,6 @@ export interface AgentOptions {
   readonly me: Me
   /** Settings of the local file; replaced on reload. */
   readonly local: () => LocalSettings
+  /** Reads the local file again; `local` answers with it afterwards. */
+  readonly reloadFiles: () => void
 }

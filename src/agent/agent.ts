@@ -1,0 +1,157 @@
+// The agent: observe, decide, record, act, again. Whatever wakes it carries no data.
+import type { Decision } from '../core/action.ts'
+import { decide } from '../core/decide.ts'
+import type { MemberRequest, RequestOutcome } from '../core/request.ts'
+import type { View } from '../core/view.ts'
+import { reasonOf } from '../kernel/errors.ts'
+import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
+import { type Context, createContext } from './context.ts'
+import type { AgentHandle } from './handle.ts'
+import { createLeaseKeeper } from './lease.ts'
+import { keepMemory } from './member-memory.ts'
+import { observe } from './observe.ts'
+import type { AgentOptions, AgentPorts } from './options.ts'
+import { createPeerWatch } from './peer-watch.ts'
+import { perform } from './perform.ts'
+import { createRecorder } from './recorder.ts'
+
+/** Between two ticks, however often something wakes the loop. */
+const TICK_GAP_MS: Ms = 20
+/** Hints of the store's watch that follow an own write closely are about that write. */
+const ECHO_MS: Ms = 100
+const REQUESTS_MAX = 8
+
+export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandle {
+  const context = createContext(ports, options)
+  const recorder = createRecorder(ports)
+  const peers = createPeerWatch(context)
+  const lease = createLeaseKeeper(context)
+  let latest: { readonly view: View; readonly decision: Decision } | null = null
+  let ended = false
+  let wroteAt: Instant | null = null
+  let resolveEnded: (end: { readonly status: number; readonly reason: string }) => void = () => undefined
+  const endedPromise = new Promise<{ readonly status: number; readonly reason: string }>(resolve => {
+    resolveEnded = resolve
+  })
+
+  const tick = async (): Promise<Ms> => {
+    const [view] = await Promise.all([observe(context, peers), lease.tend()])
+    await keepMemory(context, view)
+    const before = { ...view, memory: context.memory, remembered: ports.journal.read() }
+    const { decision, memory } = decide(before)
+    context.memory = memory
+    latest = { view: { ...before, memory }, decision }
+    const performed: string[] = []
+    let stoppedBy: string | null = null
+    for (const action of decision.actions) {
+      const outcome = await perform(context, action, latest.view)
+      if (action.kind === 'change-term' || action.kind === 'publish') wroteAt = ports.clock.now()
+      performed.push(action.kind === 'change-term' ? action.id : action.kind)
+      // Stopping after any prefix leaves the cluster safe; the next tick decides again.
+      if (outcome.kind === 'stopped') {
+        stoppedBy = outcome.reason
+        break
+      }
+    }
+    recorder.record(latest.view, decision, performed, stoppedBy)
+    return decision.wakeInMs
+  }
+
+  const pulse = createPulse(ports.clock)
+  context.wake = pulse.wake
+  let end = { status: 0, reason: 'ended' }
+  context.exit = (status, reason) => {
+    ended = true
+    end = { status, reason }
+  }
+  ports.guard.onChange(pulse.wake)
+  const watch = ports.store.watch(() => {
+    if (wroteAt && elapsedAtMost(wroteAt, ports.clock.now()) < ECHO_MS) return
+    pulse.wake()
+  })
+
+  const run = async () => {
+    while (!ended) {
+      let wakeInMs: Ms = 1000
+      try {
+        wakeInMs = await tick()
+      } catch (error) {
+        // A bug in one tick must not end the agent: the guard's deadline holds whatever happens here.
+        ports.log.error('tick failed', { reason: reasonOf(error) })
+      }
+      if (!ended) await pulse.wait(wakeInMs)
+    }
+    watch.stop()
+    for (const filed of context.requests.splice(0)) filed.answer({ kind: 'refused', text: 'the agent ends' })
+    await leave(context).catch(error => ports.log.warn('end of the agent', { reason: reasonOf(error) }))
+    resolveEnded(end)
+  }
+  void run()
+
+  return {
+    latest: () => latest,
+    decisions: recorder.list,
+    request: request => file(context, request),
+    wake: pulse.wake,
+    end(how) {
+      context.ending = how
+      pulse.wake()
+    },
+    ended: endedPromise,
+  }
+}
+
+function file(context: Context, request: MemberRequest): Promise<RequestOutcome> {
+  if (context.requests.length >= REQUESTS_MAX)
+    return Promise.resolve({ kind: 'refused', text: 'too many requests are waiting' })
+  return new Promise(answer => {
+    context.requests.push({ request, answer })
+    context.wake()
+  })
+}
+
+/** The guard ends with the agent only when there is nothing left to guard. */
+async function leave(context: Context): Promise<void> {
+  const { guard, engine, store } = context.ports
+  const status = guard.status()
+  if (status && !status.status.alive && context.ending !== 'leave') await guard.quit()
+  else guard.detach()
+  engine.close()
+  store.close()
+}
+
+interface Pulse {
+  wake(): void
+  /** Resolves after `ms`, or soon after a wake; never sooner than the gap between ticks. */
+  wait(ms: Ms): Promise<void>
+}
+
+function createPulse(clock: AgentPorts['clock']): Pulse {
+  let pending = false
+  let ring: (() => void) | null = null
+  return {
+    wake() {
+      pending = true
+      ring?.()
+    },
+    async wait(ms) {
+      await sleep(clock, Math.min(ms, TICK_GAP_MS))
+      if (!pending && ms > TICK_GAP_MS)
+        await new Promise<void>(resolve => {
+          const cancel = clock.after(ms - TICK_GAP_MS, resolve)
+          ring = () => {
+            cancel()
+            resolve()
+          }
+        })
+      ring = null
+      pending = false
+    },
+  }
+}
+
+function sleep(clock: AgentPorts['clock'], ms: Ms): Promise<void> {
+  return new Promise(resolve => {
+    clock.after(ms, resolve)
+  })
+}

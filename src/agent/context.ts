@@ -1,0 +1,46 @@
+// The one mutable thing of an agent: what it carries from tick to tick.
+import type { Job } from '../core/job.ts'
+import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
+import type { MemberRequest, RequestOutcome } from '../core/request.ts'
+import type { Settings } from '../core/settings.ts'
+import type { AgentOptions, AgentPorts } from './options.ts'
+
+export interface FiledRequest {
+  readonly request: MemberRequest
+  readonly answer: (outcome: RequestOutcome) => void
+}
+
+export interface Context {
+  readonly ports: AgentPorts
+  readonly options: AgentOptions
+  memory: Memory
+  job: Job | null
+  /** Oldest first. */
+  readonly requests: FiledRequest[]
+  ending: 'no' | 'stop' | 'leave'
+  /** The newest good settings, and the configuration they were made from. */
+  settings: { readonly value: Settings; readonly source: string } | null
+  lease: string | null
+  /** Highest revision of the store in any read: a lower one is an old read. */
+  storeRevision: bigint
+  /** Something may have changed: decide again soon. */
+  wake: () => void
+  /** Ends the loop. */
+  exit: (status: number, reason: string) => void
+}
+
+export function createContext(ports: AgentPorts, options: AgentOptions): Context {
+  return {
+    ports,
+    options,
+    memory: EMPTY_MEMORY,
+    job: null,
+    requests: [],
+    ending: 'no',
+    settings: null,
+    lease: null,
+    storeRevision: 0n,
+    wake: () => undefined,
+    exit: () => undefined,
+  }
+}

@@ -1,0 +1,114 @@
+// Sends a transaction on the term record and does at the guard what belongs to it (protocol A6).
+import type { TermChange } from '../core/action.ts'
+import { ATTEMPTS_KEPT, type Attempt } from '../core/memory.ts'
+import { ATTEMPT_LIMIT_MS, deadlineOf } from '../core/timers.ts'
+import { reasonOf } from '../kernel/errors.ts'
+import type { GuardAnswer } from '../ports/guard.ts'
+import type { TermResult } from '../ports/leader-store.ts'
+import type { Context } from './context.ts'
+import { done, type Outcome, stopped } from './outcome.ts'
+
+export async function changeTerm(context: Context, change: TermChange): Promise<Outcome> {
+  const { clock, store } = context.ports
+  const { record } = change
+  // Before the request, not after the answer: the store may have granted it that early.
+  const sentAt = clock.now()
+  const attempt: Attempt = {
+    nonce: record.nonce,
+    sentAt,
+    ttl: record.ttl,
+    term: record.term,
+    after: change.after,
+    id: change.id,
+  }
+  const prepared = await prepare(context, change, attempt)
+  if (prepared.kind === 'stopped') return prepared
+  remember(context, attempt)
+  const owner = { name: context.options.me.name, lease: context.lease }
+  let result: TermResult
+  try {
+    result = await store.change(change, owner, clock.limit(ATTEMPT_LIMIT_MS))
+  } catch (error) {
+    result = { kind: 'unknown', reason: reasonOf(error) }
+  }
+  switch (result.kind) {
+    case 'applied':
+      return credit(context, attempt, result.revision)
+    case 'conflict':
+      return learn(context, attempt, result)
+    case 'failed':
+      forget(context, attempt)
+      return stopped(`${change.id} was not applied: ${result.reason}`)
+    case 'unknown':
+      context.memory = { ...context.memory, settled: false }
+      return stopped(`${change.id} has no known result: ${result.reason}`)
+  }
+}
+
+/** An attempt that has succeeded: the record is as it says, and what is in flight for older revisions is void. */
+export async function credit(context: Context, attempt: Attempt, revision: bigint): Promise<Outcome> {
+  const { clock, guard, journal } = context.ports
+  context.memory = {
+    ...context.memory,
+    attempts: [],
+    settled: true,
+    seen: { revision, at: clock.now() },
+  }
+  if (attempt.after === 'nothing') return done()
+  if (attempt.after === 'unarm') return fromGuard(await guard.unarm(attempt.term))
+  const remembered = journal.read()
+  // On disk before the guard is armed: after a reboot it is the proof that this guard alone could have served.
+  if (remembered.servedTerm !== attempt.term)
+    await journal.write({
+      servedTerm: attempt.term,
+      termMax: Math.max(remembered.termMax, attempt.term),
+      revisionMax: revision > remembered.revisionMax ? revision : remembered.revisionMax,
+    })
+  return fromGuard(await guard.arm(attempt.term, deadlineOf(attempt.sentAt, attempt.ttl), attempt.ttl))
+}
+
+async function prepare(context: Context, change: TermChange, attempt: Attempt): Promise<Outcome> {
+  const { guard } = context.ports
+  const { record } = change
+  const deadline = deadlineOf(attempt.sentAt, attempt.ttl)
+  switch (change.before) {
+    case 'nothing':
+      return done()
+    case 'lower':
+      return fromGuard(await guard.lower(deadline))
+    case 'arm':
+      return fromGuard(await guard.arm(record.term, deadline, record.ttl))
+    case 'drop':
+      return fromGuard(await guard.drop(record.term))
+  }
+}
+
+/** A lost comparison may mean that an earlier attempt of ours was applied after all. */
+async function learn(
+  context: Context,
+  attempt: Attempt,
+  conflict: TermResult & { readonly kind: 'conflict' },
+): Promise<Outcome> {
+  const { record, revision } = conflict
+  const ours = context.memory.attempts.find(known => known.nonce === record?.nonce)
+  if (ours && revision !== null) {
+    const credited = await credit(context, ours, revision)
+    return credited.kind === 'stopped' ? credited : stopped(`an earlier ${ours.id} was applied`)
+  }
+  forget(context, attempt)
+  return stopped(`${attempt.id} lost its comparison`)
+}
+
+function remember(context: Context, attempt: Attempt): void {
+  const attempts = [attempt, ...context.memory.attempts].slice(0, ATTEMPTS_KEPT)
+  context.memory = { ...context.memory, attempts }
+}
+
+function forget(context: Context, attempt: Attempt): void {
+  const attempts = context.memory.attempts.filter(known => known.nonce !== attempt.nonce)
+  context.memory = { ...context.memory, attempts }
+}
+
+export function fromGuard(answer: GuardAnswer): Outcome {
+  return answer.kind === 'done' ? done() : stopped(`the guard: ${answer.reason}`)
+}

@@ -1,0 +1,141 @@
+// One look at the world: store, guard, instance and peers, in parallel and each under its own limit.
+import type { ClusterState } from '../core/cluster.ts'
+import type { HistoryLine, InstanceStatus } from '../core/instance.ts'
+import { effectiveSettings, type Settings } from '../core/settings.ts'
+import { ATTEMPT_LIMIT_MS } from '../core/timers.ts'
+import type { View } from '../core/view.ts'
+import { reasonOf } from '../kernel/errors.ts'
+import { known, lost, type Reading } from '../kernel/reading.ts'
+import type { Ms } from '../kernel/time.ts'
+import type { Context } from './context.ts'
+import { type PeerWatch, peersWanted } from './peer-watch.ts'
+
+const STATUS_LIMIT_MS: Ms = 1000
+const DIRECTORY_LIMIT_MS: Ms = 5000
+
+export async function observe(context: Context, peers: PeerWatch): Promise<View> {
+  const { ports, options } = context
+  const { clock, engine, guard } = ports
+  const met = guard.status()
+  const alive = met?.status.alive ?? false
+  const [store, instance, accepts, directory] = await Promise.all([
+    readStore(context),
+    alive ? reading(context, STATUS_LIMIT_MS, signal => engine.status(signal)) : nothing(context),
+    alive ? reading(context, ATTEMPT_LIMIT_MS, signal => engine.accepts(signal)) : nothing(context),
+    alive ? nothing(context) : reading(context, DIRECTORY_LIMIT_MS, signal => engine.dataDirectory(signal)),
+  ])
+  const cluster = store.kind === 'known' ? store.value : null
+  const settings = settingsOf(context, cluster)
+  const wanted = cluster ? peersWanted(cluster, context) : []
+  const draft = { cluster, instance }
+  const [history, endsWithShutdown, reports] = await Promise.all([
+    ownHistory(context, draft),
+    shutdownSeen(context, draft),
+    peers.look(wanted),
+  ])
+  return {
+    now: clock.now(),
+    wallTime: clock.wallTime().toISOString(),
+    chance: { nonce: clock.randomId(), seat: clock.randomId() },
+    me: options.me,
+    settings,
+    store,
+    guard: guard.status(),
+    instance,
+    accepts,
+    directory,
+    endsWithShutdown,
+    failoverDueInMs: failoverDue(context, cluster),
+    history,
+    peers: reports,
+    remembered: ports.journal.read(),
+    memory: context.memory,
+    job: context.job,
+    requests: context.requests.map(filed => filed.request),
+    ending: context.ending,
+  }
+}
+
+async function readStore(context: Context): Promise<Reading<ClusterState>> {
+  const found = await reading(context, ATTEMPT_LIMIT_MS, signal => context.ports.store.read(signal))
+  if (found.kind === 'lost') return found
+  // After a pause of its process etcd 3.4 may answer with an old state (reliability §1.5): as good as no answer.
+  if (found.value.revision < context.storeRevision && found.value.clusterId === storeClusterOf(context))
+    return lost('the store answered with an old state', context.ports.clock.now())
+  if (found.value.revision > context.storeRevision) context.storeRevision = found.value.revision
+  return found
+}
+
+function storeClusterOf(context: Context): string | null {
+  return context.ports.journal.read().storeCluster
+}
+
+async function reading<T>(
+  context: Context,
+  limitMs: Ms,
+  read: (signal: AbortSignal) => Promise<T>,
+): Promise<Reading<T>> {
+  const { clock } = context.ports
+  try {
+    const value = await read(clock.limit(limitMs))
+    return known(value, clock.now())
+  } catch (error) {
+    return lost(reasonOf(error), clock.now())
+  }
+}
+
+async function nothing(context: Context): Promise<Reading<never>> {
+  return lost('not asked', context.ports.clock.now())
+}
+
+/** A value that can't be used is reported once, and the last good one stays in force. */
+function settingsOf(context: Context, cluster: ClusterState | null): Settings {
+  const local = context.options.local()
+  // Until the cluster has a configuration, it is the one that this member would create it with.
+  const config = cluster ? (cluster.config?.value ?? context.options.me.bootstrapConfig) : null
+  if (config === null && context.settings) return context.settings.value
+  const source = JSON.stringify([config, local])
+  if (context.settings?.source === source) return context.settings.value
+  const { settings, problems } = effectiveSettings(config ?? {}, local, context.settings?.value)
+  for (const problem of problems)
+    context.ports.log.warn('setting not usable', { key: problem.key, expected: problem.expected })
+  if (config !== null) context.settings = { value: settings, source }
+  return settings
+}
+
+interface Draft {
+  readonly cluster: ClusterState | null
+  readonly instance: Reading<InstanceStatus>
+}
+
+/** Needed only to record a promotion. */
+async function ownHistory(context: Context, draft: Draft): Promise<readonly HistoryLine[] | null> {
+  const record = draft.cluster?.term?.value
+  const { instance } = draft
+  if (record?.state !== 'electing' || record.holder.install !== context.options.me.install) return null
+  if (instance.kind !== 'known' || instance.value.kind !== 'primary') return null
+  const { timeline } = instance.value.position
+  const found = await reading(context, STATUS_LIMIT_MS, () => context.ports.engine.history(timeline))
+  return found.kind === 'known' ? found.value : null
+}
+
+/** Asked only by the successor of a handover whose leader has gone silent to it. */
+async function shutdownSeen(context: Context, draft: Draft): Promise<boolean> {
+  const record = draft.cluster?.term?.value
+  const { instance } = draft
+  if (record?.state !== 'handover' || record.successor !== context.options.me.name) return false
+  if (instance.kind !== 'known' || instance.value.kind !== 'standby') return false
+  if (instance.value.replicationState === 'streaming') return false
+  const found = await reading(context, STATUS_LIMIT_MS, signal =>
+    context.ports.engine.endsWithShutdownCheckpoint(signal),
+  )
+  return found.kind === 'known' && found.value
+}
+
+/** Wall time: an operator's appointment, not a matter of safety. */
+function failoverDue(context: Context, cluster: ClusterState | null): Ms | null {
+  const scheduledAt = cluster?.failover?.value.scheduledAt
+  if (!scheduledAt) return null
+  const due = Date.parse(scheduledAt)
+  return Number.isNaN(due) ? 0 : due - context.ports.clock.wallTime().getTime()
+}

@@ -1,0 +1,86 @@
+// Other members' reports, asked for only while a decision may need them, and never waited for long: a dead host
+// must not slow the ticks of those that are to replace it.
+import type { ClusterState, MemberRecord } from '../core/cluster.ts'
+import type { PeerReport } from '../core/peer.ts'
+import { reasonOf } from '../kernel/errors.ts'
+import { known, lost, type Reading } from '../kernel/reading.ts'
+import { elapsedAtMost, type Ms } from '../kernel/time.ts'
+import type { Context } from './context.ts'
+
+/** Short enough that a report is from after the old leader's deadline once that has been waited out (F and rho). */
+const REPORT_AGE_MAX_MS: Ms = 1000
+const REPORT_LIMIT_MS: Ms = 1000
+/** How long a tick waits for answers that it has not got yet. */
+const PATIENCE_MS: Ms = 150
+
+export interface PeerWatch {
+  look(members: readonly MemberRecord[]): Promise<Readonly<Record<string, Reading<PeerReport>>>>
+}
+
+export function createPeerWatch(context: Context): PeerWatch {
+  const { clock, peers } = context.ports
+  const reports = new Map<string, Reading<PeerReport>>()
+  const asking = new Map<string, Promise<void>>()
+
+  const ask = (member: MemberRecord & { readonly apiUrl: string }) => {
+    const answer = peers
+      .report(member.apiUrl, clock.limit(REPORT_LIMIT_MS))
+      .then(report => reports.set(member.name, known(report, clock.now())))
+      .catch(error => reports.set(member.name, lost(reasonOf(error), clock.now())))
+      .then(() => {
+        asking.delete(member.name)
+      })
+    asking.set(member.name, answer)
+  }
+
+  return {
+    async look(members) {
+      const askable = members.filter(
+        (m): m is MemberRecord & { readonly apiUrl: string } => m.apiUrl !== null,
+      )
+      for (const member of askable) if (!asking.has(member.name)) ask(member)
+      const missing = askable.filter(member => !fresh(reports.get(member.name), context))
+      if (missing.length > 0)
+        await patience(
+          context,
+          askable.flatMap(m => asking.get(m.name) ?? []),
+        )
+      return Object.fromEntries(
+        askable.flatMap(({ name }) => {
+          const report = reports.get(name)
+          return fresh(report, context) ? [[name, report] as const] : []
+        }),
+      )
+    },
+  }
+}
+
+/** While somebody may have to be replaced, or is being replaced. */
+export function peersWanted(cluster: ClusterState, context: Context): readonly MemberRecord[] {
+  const record = cluster.term?.value
+  const { seen } = context.memory
+  const { me } = context.options
+  const others = cluster.members.map(m => m.value).filter(m => m.name !== me.name)
+  if (!record) return []
+  const holding = record.holder.install === me.install
+  const silentMs = seen ? elapsedAtMost(seen.at, context.ports.clock.now()) : 0
+  const silent = !holding && silentMs > record.ttl / 2 && record.state !== 'paused'
+  const moving = record.state === 'released' || record.state === 'handover'
+  return silent || moving || cluster.failover ? others : []
+}
+
+function fresh(report: Reading<PeerReport> | undefined, context: Context): report is Reading<PeerReport> {
+  if (!report) return false
+  const at = report.kind === 'known' ? report.at : report.since
+  return elapsedAtMost(at, context.ports.clock.now()) <= REPORT_AGE_MAX_MS
+}
+
+async function patience(context: Context, answers: readonly Promise<void>[]): Promise<void> {
+  await new Promise<void>(resolve => {
+    const cancel = context.ports.clock.after(PATIENCE_MS, resolve)
+    void Promise.all(answers).then(() => {
+      cancel()
+      resolve()
+    })
+  })
+}
