@@ -7,7 +7,7 @@ import { formatConninfo, formatPassfileLine } from './conninfo.ts'
 import { readIfPresent, writeDurably, writeIfChanged } from './durable.ts'
 import { configuredHba, currentAccount, defaultHba, identFile } from './hba.ts'
 import type { PostgresHost } from './host.ts'
-import { fileParameters, parameterLine } from './parameters.ts'
+import { fileParameters, type Parameters, parameterLine } from './parameters.ts'
 
 export interface Replication {
   readonly upstream: Upstream | null
@@ -23,26 +23,24 @@ const HEADER = [
 /** Nobody connects under this name, so whoever is promoted by hand acknowledges nothing that waits (protocol A8). */
 const NOT_LEADER = 'ANY 200 ("vigil:not-leader")'
 
-/** False when every file was as it should be. */
+/** False when every file was as it should be. Nothing is written unless everything can be. */
 export async function writeConfiguration(
   host: PostgresHost,
   settings: InstanceSettings,
   replication: Replication,
 ): Promise<boolean> {
   const directory = host.configDirectory
-  const access = { ...host.options, account: currentAccount() }
+  const people = { ...host.options, account: currentAccount() }
+  const parameters = await mainParameters(host, settings, replication)
+  const hba = settings.hba === null ? null : configuredHba(settings.hba, people)
+  const ident = settings.ident === null ? null : identFile(settings.ident, people)
   const base = await ensureBaseConfiguration(host)
   // The password file first: a standby that reads the new address must find the password for it.
-  const passfile = await writePassfile(host, replication.upstream)
-  const main = await mainFile(host, settings, replication, base, passfile)
+  await writePassfile(host, replication.upstream)
   const changes = [
-    await writeIfChanged(mainPath(host), main),
-    settings.hba !== null
-      ? await writeIfChanged(join(directory, 'pg_hba.conf'), configuredHba(settings.hba, access))
-      : await writeIfAbsent(join(directory, 'pg_hba.conf'), defaultHba(access)),
-    settings.ident !== null
-      ? await writeIfChanged(join(directory, 'pg_ident.conf'), identFile(settings.ident, access))
-      : await writeIfAbsent(join(directory, 'pg_ident.conf'), identFile(null, access)),
+    await writeOrKeep(join(directory, 'pg_hba.conf'), hba, () => defaultHba(people)),
+    await writeOrKeep(join(directory, 'pg_ident.conf'), ident, () => identFile(null, people)),
+    await writeIfChanged(mainPath(host), mainFile(parameters, base)),
     await cleanAutoConfiguration(host),
   ]
   return changes.includes(true)
@@ -63,41 +61,44 @@ export async function socketDirectory(host: PostgresHost, settings: InstanceSett
   )
 }
 
-async function mainFile(
+async function mainParameters(
   host: PostgresHost,
   settings: InstanceSettings,
   replication: Replication,
-  base: string,
-  passfile: string,
-): Promise<string> {
+): Promise<Parameters> {
   const { options } = host
-  const parameters: Record<string, string> = {
+  const { upstream, slot, role } = replication
+  const configured = fileParameters(settings.parameters)
+  return {
     max_slot_wal_keep_size: await slotLimit(options.dataDirectory),
-    ...fileParameters(settings.parameters),
+    hba_file: join(host.configDirectory, 'pg_hba.conf'),
+    ident_file: join(host.configDirectory, 'pg_ident.conf'),
+    ...configured,
     cluster_name: options.scope,
-    hba_file: settings.parameters['hba_file'] ?? join(host.configDirectory, 'pg_hba.conf'),
-    ident_file: settings.parameters['ident_file'] ?? join(host.configDirectory, 'pg_ident.conf'),
     // Nothing instead of localhost: whoever starts this by hand is reached by nobody. The guard gives the real one.
     listen_addresses: '',
     port: String(options.listen.port),
     unix_socket_directories: await socketDirectory(host, settings),
     recovery_target_timeline: 'latest',
     synchronous_standby_names:
-      replication.role === 'standby' ? NOT_LEADER : (settings.parameters['synchronous_standby_names'] ?? ''),
-    primary_conninfo: replication.upstream ? conninfoFor(host, replication.upstream, passfile) : '',
-    primary_slot_name: replication.upstream ? (replication.slot ?? '') : '',
+      role === 'standby' ? NOT_LEADER : (configured['synchronous_standby_names'] ?? ''),
+    primary_conninfo: upstream ? conninfoFor(host, upstream) : '',
+    primary_slot_name: upstream ? (slot ?? '') : '',
   }
+}
+
+function mainFile(parameters: Parameters, base: string): string {
   const lines = Object.entries(parameters)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, value]) => parameterLine(name, value))
   return `${[...HEADER, `include '${base.replace(/[\\']/g, '$&$&')}'`, '', ...lines].join('\n')}\n`
 }
 
-function conninfoFor(host: PostgresHost, upstream: Upstream, passfile: string): string {
+function conninfoFor(host: PostgresHost, upstream: Upstream): string {
   const { replication, member } = host.options
   return formatConninfo({
     user: replication.username,
-    passfile: replication.password === null ? null : passfile,
+    passfile: replication.password === null ? null : passfilePath(host),
     host: upstream.host,
     port: upstream.port,
     ...{
@@ -113,20 +114,21 @@ function conninfoFor(host: PostgresHost, upstream: Upstream, passfile: string): 
 }
 
 /** The password goes to this one address only. */
-async function writePassfile(host: PostgresHost, upstream: Upstream | null): Promise<string> {
-  const { replication, passfile, stateDirectory } = host.options
-  const path = passfile ?? join(stateDirectory, 'pgpass')
-  if (upstream && replication.password !== null) {
-    const line = formatPassfileLine({
-      host: upstream.host,
-      port: upstream.port,
-      database: null,
-      user: replication.username,
-      password: replication.password,
-    })
-    await writeIfChanged(path, `${line}\n`)
-  }
-  return path
+async function writePassfile(host: PostgresHost, upstream: Upstream | null): Promise<void> {
+  const { username: user, password } = host.options.replication
+  if (upstream === null || password === null) return
+  const line = formatPassfileLine({
+    host: upstream.host,
+    port: upstream.port,
+    database: null,
+    user,
+    password,
+  })
+  await writeIfChanged(passfilePath(host), `${line}\n`)
+}
+
+function passfilePath(host: PostgresHost): string {
+  return host.options.passfile ?? join(host.options.stateDirectory, 'pgpass')
 }
 
 /** The file that was there before us is kept and included, as Patroni does. */
@@ -143,8 +145,10 @@ async function ensureBaseConfiguration(host: PostgresHost): Promise<string> {
   return name
 }
 
-async function writeIfAbsent(path: string, content: string): Promise<boolean> {
-  return (await readIfPresent(path)) === null && (await writeIfChanged(path, content))
+/** What is not configured is left as it is; a directory without the file gets ours. */
+async function writeOrKeep(path: string, content: string | null, initial: () => string): Promise<boolean> {
+  if (content !== null) return writeIfChanged(path, content)
+  return (await readIfPresent(path)) === null && (await writeIfChanged(path, initial()))
 }
 
 const MEGABYTE = 1024 * 1024

@@ -18,11 +18,13 @@ import type { PostgresOptions } from './options.ts'
 import { wantedOnCommandLine } from './parameters.ts'
 import { readPostmasterFile, runsOn } from './postmaster-file.ts'
 import { openProbe } from './probe.ts'
-import { ensureSlots, historyOf, terminateWalSenders } from './replication.ts'
+import { ensureSlots, historyOf } from './replication.ts'
 import { rewind } from './rewind.ts'
 import { readSeat, writeSeat } from './seat.ts'
+import { endsWithShutdownCheckpoint } from './shutdown-end.ts'
 import * as sql from './sql.ts'
 import { startCommand } from './start-command.ts'
+import { terminate } from './walsenders.ts'
 
 export interface PostgresEngine extends Engine {
   /** Whether a new connection gets a record into the WAL, flushed, without waiting for standbys (protocol A12-1). */
@@ -36,9 +38,11 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresEn
   const control = controlReader(host)
   const probe = openProbe(host)
   let settings: InstanceSettings | null = null
+  const status = (signal: AbortSignal) =>
+    probe.status(settings ? wantedOnCommandLine(settings.parameters) : {}, signal)
   return {
     dataDirectory: signal => inspectDataDirectory(host, control, signal),
-    status: signal => probe.status(settings ? wantedOnCommandLine(settings.parameters) : {}, signal),
+    status,
     async accepts(signal) {
       const target = await host.local()
       return target !== null && answersConnections(target.host, target.port, signal)
@@ -83,7 +87,13 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresEn
       await withConnection(target, signal, query => query(sql.CHECKPOINT))
     },
     ensureSlots: (wanted, drop, signal) => ensureSlots(host, wanted, drop, signal),
-    terminateWalSenders: (applications, signal) => terminateWalSenders(host, applications, signal),
+    terminateWalSenders: (applications, signal) =>
+      terminate(dataDirectory, probe.walSenders(), applications, signal),
+    async endsWithShutdownCheckpoint(signal) {
+      const seen = await status(signal)
+      if (seen.kind !== 'standby') return false
+      return endsWithShutdownCheckpoint(host, seen.position, await control.read(signal), signal)
+    },
     controlData: signal => control.readWithEnd(signal),
     seat: () => readSeat(dataDirectory),
     setSeat: seat => writeSeat(dataDirectory, seat),

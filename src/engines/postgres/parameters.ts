@@ -24,8 +24,8 @@ const FIXED: Parameters = { hot_standby: 'on', restart_after_crash: 'off' }
 /** Used unless configured. */
 const DEFAULTS: Parameters = {
   wal_keep_size: '128MB',
-  // How soon a standby looks again for WAL, and the longest wait of a promotion that nothing wakes.
-  wal_retrieve_retry_interval: '500ms',
+  // The wait after a refused attempt, when the new primary does not accept yet (decision 0013).
+  wal_retrieve_retry_interval: '200ms',
 }
 
 /** Never from the configuration; whatever else the caller lets through. */

@@ -9,9 +9,12 @@ import { type Owned, pendingRestart } from './pending-restart.ts'
 import { readPostmasterFile } from './postmaster-file.ts'
 import { FILE_SETTINGS, IDENTIFY_SYSTEM, STATUS } from './sql.ts'
 import { standbyPosition } from './standby-position.ts'
+import type { WalSender } from './walsenders.ts'
 
 export interface Probe {
   status(owned: Owned, signal: AbortSignal): Promise<InstanceStatus>
+  /** As the last status of a primary saw them: a server that stops lets nobody in to ask again. */
+  walSenders(): readonly WalSender[]
   close(): void
 }
 
@@ -27,12 +30,14 @@ interface Seen {
   readonly replayed: string | null
   readonly replayPaused: boolean | null
   readonly replayedAt: string | null
-  readonly receiver: { readonly status: string; readonly timeline: number } | null
+  readonly receiver: string | null
+  readonly walSegmentBytes: number
   readonly startupWaits: string | null
   readonly conninfo: string
   readonly restoreCommand: boolean
   readonly replication:
     | readonly {
+        readonly pid: number
         readonly user: string
         readonly applicationName: string
         readonly clientAddress: string | null
@@ -60,6 +65,7 @@ const CANNOT_CONNECT_NOW = '57P03'
 
 export function openProbe(host: PostgresHost): Probe {
   const sessions = keptSessions(host)
+  let walSenders: readonly WalSender[] = []
   return {
     async status(owned, signal) {
       try {
@@ -71,6 +77,7 @@ export function openProbe(host: PostgresHost): Probe {
         if (!seen.inRecovery) {
           // A session of a walsender is needed on standbys only, and they are few.
           sessions.closeReplication()
+          walSenders = seen.replication ?? []
           return { ...running, ...primaryStatus(seen) }
         }
         const [identity] = await (await sessions.replication(signal)).query(IDENTIFY_SYSTEM, [], signal)
@@ -81,6 +88,7 @@ export function openProbe(host: PostgresHost): Probe {
         throw error
       }
     },
+    walSenders: () => walSenders,
     close: sessions.close,
   }
 }
@@ -105,7 +113,10 @@ function primaryStatus(seen: Seen): Pick<PrimaryStatus, 'kind' | 'position' | 'r
     kind: 'primary',
     // The name of the file that is written to: pg_control knows a new timeline only after a checkpoint.
     position: { timeline: Number.parseInt(seen.walFile!.slice(0, 8), 16), lsn: parseLsn(seen.flushed!)! },
-    replication: (seen.replication ?? []).map(one => ({ ...one, flushed: lsnOrNull(one.flushed) })),
+    replication: (seen.replication ?? []).map(({ pid: _, ...one }) => ({
+      ...one,
+      flushed: lsnOrNull(one.flushed),
+    })),
   }
 }
 
@@ -118,7 +129,7 @@ async function standbyStatus(
   if (replayed === null)
     throw new VigilError('POSTGRES_FAILED', { reason: 'a standby without a replay position' })
   const received = lsnOrNull(seen.received)
-  const streaming = seen.receiver?.status === 'streaming'
+  const streaming = seen.receiver === 'streaming'
   return {
     kind: 'standby',
     position: await standbyPosition({
@@ -126,11 +137,11 @@ async function standbyStatus(
       received,
       replayed,
       replayTimeline: Number(identity['timeline']),
-      receiverTimeline: seen.receiver?.timeline ?? null,
+      walSegmentBytes: seen.walSegmentBytes,
     }),
     replayed,
     received,
-    localWalReplayed: usedUpLocalWal(received, replayed, seen.startupWaits),
+    localWalReplayed: usedUpLocalWal(received, seen.startupWaits),
     replicationState: streaming ? 'streaming' : seen.restoreCommand ? 'in archive recovery' : null,
     upstream: upstreamOf(seen.conninfo),
     replayPaused: seen.replayPaused === true,
@@ -139,12 +150,11 @@ async function standbyStatus(
 }
 
 /**
- * Streaming starts only when the local WAL has been replayed, so what was received is the end; otherwise the
- * startup process must be seen waiting for WAL from elsewhere.
+ * A receiver starts only when the local WAL is used up, and what it received counts for this start of the server.
+ * Without one the startup process must be seen waiting; in a server that has had one that sign can lie (decision 0010).
  */
-function usedUpLocalWal(received: Lsn | null, replayed: Lsn, startupWaits: string | null): boolean {
-  if (received !== null && received > replayed) return true
-  return startupWaits === 'RecoveryWalStream' || startupWaits === 'RecoveryRetrieveRetryInterval'
+function usedUpLocalWal(received: Lsn | null, startupWaits: string | null): boolean {
+  return received !== null || startupWaits === 'RecoveryRetrieveRetryInterval'
 }
 
 function slotStatus(slot: SeenSlot): SlotStatus {

@@ -1,4 +1,4 @@
-// Slots, walsenders and the replication protocol.
+// Slots, and what other members say over the replication protocol.
 import { VigilError } from '../../kernel/errors.ts'
 import type { Timeline } from '../../kernel/lsn.ts'
 import type { HistoryLine, Upstream } from '../../ports/engine.ts'
@@ -30,16 +30,6 @@ export async function ensureSlots(
       if (present.get(name) === false) await ignoring(OBJECT_IN_USE, query(sql.DROP_SLOT, [name]))
     }
   })
-}
-
-export async function terminateWalSenders(
-  host: PostgresHost,
-  applications: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
-  if (applications.length === 0) return
-  const list = `{${applications.map(name => `"${name.replace(/[\\"]/g, '\\$&')}"`).join(',')}}`
-  await withConnection(await localTarget(host), signal, query => query(sql.TERMINATE_WALSENDERS, [list]))
 }
 
 export async function historyOf(

@@ -24,6 +24,7 @@ export interface RewindOrder {
 }
 
 const SETTING_LIMIT_MS = 10_000
+const CLEAN: readonly string[] = ['shut down', 'shut down in recovery']
 
 /** @throws VigilError REWIND_FAILED, FOREIGN_SOURCE */
 export async function rewind(
@@ -65,15 +66,18 @@ async function attempt(
   const withArchive = await restores(host, signal)
   const marker = rewindMarker(stateDirectory, dataDirectory)
   await marker.write()
-  // pg_rewind starts a crashed directory by itself, single-user, which refuses to be a standby.
-  await removeDurably(join(dataDirectory, 'standby.signal'))
-  await runRewind(host, order.source, withArchive, signal)
+  try {
+    // pg_rewind recovers a crashed directory by itself, single-user, which refuses to be a standby (decision 0012).
+    if (!CLEAN.includes(before.state)) await removeDurably(join(dataDirectory, 'standby.signal'))
+    await runRewind(host, order.source, withArchive, signal)
+  } finally {
+    await writeDurably(join(dataDirectory, 'standby.signal'), '')
+  }
   // Files of the source came along: what it was in the middle of, and the identity of its copy.
   await removeDurably(join(dataDirectory, MARKER_FILE))
   await removeDurably(join(dataDirectory, 'promote'))
   if (seat === null) await removeDurably(join(dataDirectory, 'vigil.seat'))
   else await writeSeat(dataDirectory, seat)
-  await writeDurably(join(dataDirectory, 'standby.signal'), '')
   // The source's own files came along, with a primary's settings.
   if (order.settings)
     await writeConfiguration(host, order.settings, { upstream: null, slot: null, role: 'standby' })

@@ -16,12 +16,13 @@ SELECT json_build_object(
   'replayed', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text END,
   'replayPaused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END,
   'replayedAt', CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() END,
-  'receiver', (SELECT json_build_object('status', status, 'timeline', received_tli) FROM pg_stat_wal_receiver),
+  'receiver', (SELECT status FROM pg_stat_wal_receiver),
+  'walSegmentBytes', (SELECT bytes_per_wal_segment FROM pg_control_init()),
   'startupWaits', (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup' LIMIT 1),
   'conninfo', current_setting('primary_conninfo'),
   'restoreCommand', current_setting('restore_command') <> '',
   'replication', (SELECT json_agg(json_build_object(
-      'user', usename, 'applicationName', application_name, 'clientAddress', host(client_addr), 'state', state,
+      'pid', pid, 'user', usename, 'applicationName', application_name, 'clientAddress', host(client_addr), 'state', state,
       'syncState', sync_state, 'syncPriority', sync_priority, 'flushed', flush_lsn::text))
     FROM pg_stat_replication WHERE pid <> pg_backend_pid()),
   'slots', (SELECT json_agg(json_build_object(
@@ -55,9 +56,6 @@ export const SLOT_NAMES = `SELECT slot_name AS name, slot_type AS kind, active::
 export const CREATE_SLOT = `SELECT pg_create_physical_replication_slot($1, true)`
 export const DROP_SLOT = `
 SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active`
-
-export const TERMINATE_WALSENDERS = `
-SELECT pg_terminate_backend(pid) FROM pg_stat_replication WHERE application_name = ANY ($1::text[])`
 
 /** Of these sessions no change may wait for a standby: there may be none yet. */
 export const WAIT_FOR_NOBODY = 'SET synchronous_commit = local'

@@ -10,37 +10,35 @@ export interface StandbyEnds {
   readonly replayed: Lsn
   /** Of the last replayed record. */
   readonly replayTimeline: Timeline
-  /** What the walreceiver fetches; null when none runs. */
-  readonly receiverTimeline: Timeline | null
+  readonly walSegmentBytes: number
 }
 
 export async function standbyPosition(ends: StandbyEnds): Promise<Position> {
   const { received, replayed, replayTimeline, dataDirectory } = ends
   if (received === null || received <= replayed) return { timeline: replayTimeline, lsn: replayed }
-  const fetched = ends.receiverTimeline ?? (await newestTimelineWith(received, replayTimeline, dataDirectory))
+  const names = await readdir(join(dataDirectory, 'pg_wal'))
+  const fetched = newestTimelineOf(names, received, ends.walSegmentBytes) ?? replayTimeline
   if (fetched <= replayTimeline) return { timeline: replayTimeline, lsn: received }
   // A file of the new timeline begins with its parent's WAL: up to the fork the parent's number counts.
   const history = await readHistory(dataDirectory, fetched)
   return { timeline: history ? timelineAt(history, fetched, received) : replayTimeline, lsn: received }
 }
 
-/** With the walreceiver gone nobody says what it fetched; the segment that it wrote carries the number. */
-async function newestTimelineWith(
-  received: Lsn,
-  replayTimeline: Timeline,
-  dataDirectory: string,
-): Promise<Timeline> {
-  const names = (await readdir(join(dataDirectory, 'pg_wal'))).filter(name => /^[0-9A-F]{24}$/.test(name))
-  const segments = names.map(name => ({
-    timeline: Number.parseInt(name.slice(0, 8), 16),
-    place: name.slice(8),
-  }))
-  const newest = Math.max(replayTimeline, ...segments.map(segment => segment.timeline))
-  for (let timeline = newest; timeline > replayTimeline; timeline--) {
-    const history = await readHistory(dataDirectory, timeline)
-    const fork = history?.at(-1)?.end
-    if (fork !== undefined && received > fork && segments.some(segment => segment.timeline === timeline))
-      return timeline
-  }
-  return replayTimeline
+/**
+ * The receiver makes the file of a segment before it flushes anything of it, and the file's name says on which
+ * timeline; nothing else knows it when the receiver is gone (decision 0010).
+ */
+export function newestTimelineOf(
+  walFiles: readonly string[],
+  end: Lsn,
+  segmentBytes: number,
+): Timeline | null {
+  const segment = (end - 1n) / BigInt(segmentBytes)
+  const perLog = 0x100000000n / BigInt(segmentBytes)
+  const hex = (value: bigint) => value.toString(16).toUpperCase().padStart(8, '0')
+  const place = hex(segment / perLog) + hex(segment % perLog)
+  const timelines = walFiles
+    .filter(name => /^[0-9A-F]{24}$/.test(name) && name.endsWith(place))
+    .map(name => Number.parseInt(name.slice(0, 8), 16))
+  return timelines.length === 0 ? null : Math.max(...timelines)
 }

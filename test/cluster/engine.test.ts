@@ -1,0 +1,305 @@
+// One cluster's life through the engine: bootstrap, clone, follow, switch of the timeline, slots, configuration.
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { isVigilError } from '../../src/kernel/errors.ts'
+import { comparePositions } from '../../src/kernel/lsn.ts'
+import type { CloneProgress } from '../../src/ports/engine.ts'
+import { waitFor } from '../lab/wait.ts'
+import {
+  asDatabaseUser,
+  type Lab,
+  LIMIT_MS,
+  type Member,
+  openLab,
+  PASSWORDS,
+  psql,
+  SETTINGS,
+  within,
+} from './engine-lab.ts'
+
+if (asDatabaseUser(import.meta.filename)) {
+  describe('the engine on real PostgreSQL', { timeout: 10 * 60_000 }, () => {
+    let lab: Lab
+    let amber: Member
+    let birch: Member
+    let systemIdentifier: string
+    before(async () => {
+      lab = openLab()
+      amber = await lab.member('amber')
+      birch = await lab.member('birch')
+    })
+    after(() => lab.close())
+
+    test('an absent directory is empty, and nothing answers on it', async () => {
+      assert.deepEqual(await amber.engine.dataDirectory(within()), { kind: 'empty' })
+      assert.equal(await amber.engine.accepts(within()), false)
+      await assert.rejects(amber.engine.status(within()), error => isVigilError(error, 'POSTGRES_FAILED'))
+    })
+
+    test('a new cluster starts as a standby without a source, and is a primary after the promote file', async () => {
+      await amber.engine.initialise(within())
+      assert.deepEqual(await amber.engine.dataDirectory(within()), { kind: 'unfinished', what: 'bootstrap' })
+      await amber.start()
+      const standby = await amber.standby()
+      assert.equal(standby.upstream, null)
+      await waitFor(
+        'the local WAL is replayed',
+        LIMIT_MS,
+        async () => (await amber.standby()).localWalReplayed,
+      )
+      const primary = await amber.promote()
+      assert.equal(primary.position.timeline, 2)
+      systemIdentifier = primary.systemIdentifier
+      await amber.engine.prepareCluster(within())
+      await amber.engine.prepareCluster(within())
+      await amber.engine.markServed()
+      const directory = await amber.engine.dataDirectory(within())
+      assert.equal(directory.kind, 'present')
+      assert.equal(directory.kind === 'present' && directory.control.systemIdentifier, systemIdentifier)
+      assert.ok(statSync(join(amber.options.dataDirectory, 'standby.signal')))
+    })
+
+    test('roles have SCRAM verifiers, and no password reached the log', async () => {
+      const roles = await amber.sql(
+        `select string_agg(rolname || ':' || left(rolpassword, 13), ' ' order by rolname) from pg_authid where rolpassword is not null`,
+      )
+      assert.equal(roles, 'postgres:SCRAM-SHA-256 replicator:SCRAM-SHA-256 rewinder:SCRAM-SHA-256')
+      assert.equal(
+        await psql('127.0.0.1', amber.upstream.port, 'select 1', 'replicator', PASSWORDS.replication),
+        '1',
+      )
+      const log = readFileSync(join(lab.directory, 'amber.log'), 'utf8')
+      for (const secret of Object.values(PASSWORDS)) assert.ok(!log.includes(secret))
+    })
+
+    test('a new connection and a write are proven only while the postmaster can fork', async () => {
+      assert.equal(await amber.engine.accepts(within()), true)
+      assert.equal(await amber.engine.writes(within()), true)
+      amber.postmaster().kill('SIGSTOP')
+      try {
+        assert.equal(await amber.engine.accepts(within(500)), false)
+        assert.equal(await amber.engine.writes(within(500)), false)
+        // The session that was kept still works, which is why it proves nothing.
+        assert.equal((await amber.engine.status(within())).kind, 'primary')
+      } finally {
+        amber.postmaster().kill('SIGCONT')
+      }
+      assert.equal(await amber.engine.accepts(within()), true)
+    })
+
+    test('a clone reports progress, is a seat of its own, and streams through its slot', async () => {
+      await amber.sql(`create table filler as select g, repeat('x', 200) t from generate_series(1, 100000) g`)
+      await amber.engine.ensureSlots(['vigil_birch'], [], within())
+      await amber.engine.ensureSlots(['vigil_birch'], [], within())
+      await amber.engine.setSeat('seat-of-amber')
+      const seen: CloneProgress[] = []
+      await birch.engine.clone(
+        amber.upstream,
+        systemIdentifier,
+        one => seen.push(one),
+        within(),
+        'vigil_birch',
+      )
+      assert.ok(seen.length > 0)
+      assert.ok(seen.at(-1)!.bytesDone > 10_000_000)
+      const seat = await birch.engine.seat()
+      assert.ok(seat && seat !== 'seat-of-amber')
+      assert.equal((await birch.engine.dataDirectory(within())).kind, 'present')
+      await birch.start(amber.upstream, 'vigil_birch')
+      const standby = await waitFor('birch streams', LIMIT_MS, async () => {
+        const status = await birch.standby()
+        return status.replicationState === 'streaming' ? status : null
+      })
+      assert.deepEqual(standby.upstream, { host: '127.0.0.1', port: amber.upstream.port })
+      const primary = await amber.primary()
+      assert.equal(primary.replication[0]?.applicationName, 'birch')
+      assert.deepEqual(
+        primary.slots.map(({ name, kind, active }) => ({ name, kind, active })),
+        [{ name: 'vigil_birch', kind: 'physical', active: true }],
+      )
+    })
+
+    test('a standby that catches up reports the position that the primary has flushed', async () => {
+      await amber.sql('insert into filler select g from generate_series(1, 1000) g')
+      const goal = (await amber.primary()).position
+      const reached = await waitFor('birch has it', LIMIT_MS, async () => {
+        const status = await birch.standby()
+        return comparePositions(status.position, goal) >= 0 ? status : null
+      })
+      assert.equal(reached.position.timeline, goal.timeline)
+    })
+
+    test('received WAL counts while replay stands still', async () => {
+      await birch.sql('select pg_wal_replay_pause()')
+      await amber.sql('insert into filler select g from generate_series(1, 1000) g')
+      const goal = (await amber.primary()).position
+      const status = await waitFor('birch has received it', LIMIT_MS, async () => {
+        const seen = await birch.standby()
+        return comparePositions(seen.position, goal) >= 0 ? seen : null
+      })
+      assert.ok(status.replayed < goal.lsn)
+      assert.equal(status.replayPaused, true)
+      await birch.sql('select pg_wal_replay_resume()')
+    })
+
+    test('a change of the upstream takes effect by reload, without a restart', async () => {
+      const before = await birch.standby()
+      assert.equal(await birch.engine.writeConfiguration(SETTINGS, null, null, 'standby'), true)
+      assert.equal(await birch.engine.writeConfiguration(SETTINGS, null, null, 'standby'), false)
+      await birch.engine.reload()
+      await waitFor('birch streams no more', LIMIT_MS, async () => {
+        const status = await birch.standby()
+        return status.replicationState === null && status.upstream === null
+      })
+      await birch.engine.writeConfiguration(SETTINGS, amber.upstream, 'vigil_birch', 'standby')
+      await birch.engine.reload()
+      await waitFor(
+        'birch streams again',
+        LIMIT_MS,
+        async () => (await birch.standby()).replicationState === 'streaming',
+      )
+      assert.equal((await birch.standby()).postmasterStartedAt, before.postmasterStartedAt)
+    })
+
+    test('a standby waits for nobody that exists, a primary for nobody', async () => {
+      assert.equal(await birch.sql('show synchronous_standby_names'), 'ANY 200 ("vigil:not-leader")')
+      assert.equal(await amber.sql('show synchronous_standby_names'), '')
+      assert.equal(await amber.sql('show restart_after_crash'), 'off')
+    })
+
+    test('a parameter that waits for a restart is named with both values', async () => {
+      const parameters = { ...SETTINGS.parameters, shared_buffers: '24MB', max_connections: '40' }
+      await amber.engine.writeConfiguration({ ...SETTINGS, parameters }, null, null, 'primary')
+      await amber.engine.reload()
+      const pending = await waitFor('both wait', LIMIT_MS, async () => {
+        const status = await amber.primary()
+        return Object.keys(status.pendingRestart).length >= 2 ? status.pendingRestart : null
+      })
+      assert.deepEqual(pending, {
+        shared_buffers: { oldValue: '16MB', newValue: '24MB' },
+        max_connections: { oldValue: '30', newValue: '40' },
+      })
+      await amber.engine.writeConfiguration(SETTINGS, null, null, 'primary')
+      await amber.engine.reload()
+      await waitFor(
+        'none waits',
+        LIMIT_MS,
+        async () => Object.keys((await amber.primary()).pendingRestart).length === 0,
+      )
+    })
+
+    test('what ALTER SYSTEM set against us is removed with a warning, other settings stay', async () => {
+      await birch.sql(`alter system set primary_conninfo = 'host=elsewhere'`)
+      await birch.sql(`alter system set synchronous_standby_names = ''`)
+      await birch.sql(`alter system set work_mem = '5MB'`)
+      assert.equal(
+        await birch.engine.writeConfiguration(SETTINGS, amber.upstream, 'vigil_birch', 'standby'),
+        true,
+      )
+      await birch.engine.reload()
+      const auto = readFileSync(join(birch.options.dataDirectory, 'postgresql.auto.conf'), 'utf8')
+      assert.doesNotMatch(auto, /primary_conninfo|synchronous_standby_names/)
+      assert.match(auto, /work_mem = '5MB'/)
+      assert.ok(lab.warnings.length > 0)
+    })
+
+    test('values with line breaks or control characters are refused before anything is written', async () => {
+      const file = join(birch.options.dataDirectory, 'postgresql.conf')
+      const before = readFileSync(file, 'utf8')
+      const parameters = { ...SETTINGS.parameters, log_line_prefix: "x'\nlisten_addresses='*" }
+      for (const bad of [
+        { ...SETTINGS, parameters },
+        { ...SETTINGS, parameters: { 'work_mem = 1\nx': '1' } },
+        { ...SETTINGS, hba: ['local all all peer\nhost all all all trust'] },
+        { ...SETTINGS, ident: ['a b c\u0000'] },
+      ]) {
+        await assert.rejects(birch.engine.writeConfiguration(bad, amber.upstream, null, 'standby'), error =>
+          isVigilError(error, 'CONFIG_INVALID'),
+        )
+      }
+      assert.equal(readFileSync(file, 'utf8'), before)
+      await assert.rejects(amber.engine.ensureSlots(["x'; drop"], [], within()), error =>
+        isVigilError(error, 'REQUEST_REFUSED'),
+      )
+    })
+
+    test('the next promotion takes exactly the reserved timeline, and positions follow over the switch', async () => {
+      const [last] = [(await amber.primary()).position]
+      await waitFor(
+        'birch has everything',
+        LIMIT_MS,
+        async () => comparePositions((await birch.standby()).position, last) >= 0,
+      )
+      const casper = await lab.member('casper')
+      await casper.engine.clone(birch.upstream, systemIdentifier, () => {}, within())
+      await casper.start(birch.upstream)
+      await amber.stop()
+      await birch.engine.reserveTimelines(2, 7)
+      const primary = await birch.promote()
+      assert.equal(primary.position.timeline, 7)
+      assert.deepEqual((await birch.engine.history(7))?.at(-1)?.timeline, 2)
+      assert.deepEqual(
+        await casper.engine.historyOf(birch.upstream, 7, within()),
+        await birch.engine.history(7),
+      )
+      assert.equal(await casper.engine.historyOf(birch.upstream, 9, within()), null)
+      await birch.sql('create table after_switch(i int)')
+      const goal = (await birch.primary()).position
+      const status = await waitFor('casper follows', LIMIT_MS, async () => {
+        const seen = await casper.standby()
+        return comparePositions(seen.position, goal) >= 0 ? seen : null
+      })
+      assert.equal(status.position.timeline, 7)
+      await casper.stop()
+    })
+
+    test('a reserved number that was never used does not stop a start', async () => {
+      const casper = await lab.member('dahlia')
+      await casper.engine.clone(birch.upstream, systemIdentifier, () => {}, within())
+      await casper.engine.reserveTimelines(7, 10)
+      await casper.start(birch.upstream)
+      assert.equal((await casper.standby()).position.timeline, 7)
+      await casper.stop()
+    })
+
+    test('the end of a cleanly stopped primary is the end of its shutdown checkpoint', async () => {
+      await birch.sql('checkpoint')
+      const position = (await birch.primary()).position
+      const running = await birch.engine.controlData(within())
+      assert.equal(running.shutdownEnd, null)
+      await birch.stop()
+      const stopped = await birch.engine.controlData(within())
+      assert.equal(stopped.state, 'shut down')
+      assert.equal(stopped.checkpoint.timeline, 7)
+      assert.ok(stopped.shutdownEnd! > position.lsn)
+      // A standby that starts on it replays to exactly there.
+      await birch.start()
+      const standby = await waitFor('replayed', LIMIT_MS, async () => {
+        const seen = await birch.standby()
+        return seen.localWalReplayed ? seen : null
+      })
+      assert.deepEqual(standby.position, { timeline: 7, lsn: stopped.shutdownEnd })
+      await birch.stop()
+    })
+
+    test('directories are told apart: foreign files, no right to read', async () => {
+      const eiche = await lab.member('eiche')
+      mkdirSync(eiche.options.dataDirectory)
+      assert.deepEqual(await eiche.engine.dataDirectory(within()), { kind: 'empty' })
+      writeFileSync(join(eiche.options.dataDirectory, 'thesis.txt'), 'precious')
+      assert.equal((await eiche.engine.dataDirectory(within())).kind, 'unreadable')
+      await assert.rejects(eiche.engine.initialise(within()), error => isVigilError(error, 'DATA_DIRECTORY'))
+      await assert.rejects(eiche.engine.removeUnfinished(), error => isVigilError(error, 'DATA_DIRECTORY'))
+      assert.deepEqual(readdirSync(eiche.options.dataDirectory), ['thesis.txt'])
+    })
+
+    test('missing programs are named with the place that was searched', async () => {
+      const fir = await lab.member('fir', { binDirectory: '/nonexistent/bin' })
+      await assert.rejects(fir.engine.initialise(within()), error =>
+        isVigilError(error, 'BINARIES_NOT_FOUND'),
+      )
+    })
+  })
+}
