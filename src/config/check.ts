@@ -74,7 +74,7 @@ function walkSection(section: ZodObject, node: MappingNode, path: readonly strin
       if (leaves.get(inner)?.use !== 'used') walk.findings.push(unusedKey(at, entry, leaves.get(inner)!))
     } else if (entry.node.kind === 'mapping') input[key] = walkSection(inner, entry.node, at, walk)
     else {
-      const expected = `a section with ${Object.keys(inner.shape).slice(0, 3).join(', ')}, ...`
+      const expected = `a section with keys such as ${Object.keys(inner.shape).slice(0, 3).join(', ')}`
       walk.findings.push(
         finding('error', 'wrong-type', at, entry, { expected, hint: 'Indent its keys below it.' }),
       )

@@ -35,7 +35,7 @@ export function readDocument(text: string, file: string): ReadDocument {
   }
   const lines = new LineCounter()
   try {
-    const options = { version: '1.1', lineCounter: lines, prettyErrors: false, logLevel: 'silent' } as const
+    const options = { version: '1.1', lineCounter: lines, prettyErrors: false, logLevel: 'error' } as const
     const document = parseDocument(text, options)
     const place = (offset: number | undefined): Place => {
       const { line, col } = lines.linePos(offset ?? 0)

@@ -13,6 +13,8 @@ export type FindingCode =
   | 'doubtful'
   | 'not-used-yet'
   | 'ignored'
+  /** The text is right; the machine is not as it says. */
+  | 'environment'
 
 /** Where something is written: a file, or a variable of the environment (without line and column). */
 export interface Place {

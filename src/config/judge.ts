@@ -1,6 +1,5 @@
 // Collects findings about keys that are missing or don't go together, each at its place.
 import type { Finding, FindingCode, Severity } from './finding.ts'
-import { shown } from './finding.ts'
 import { type MappingNode, placeOf } from './tree.ts'
 
 export interface Judge {
@@ -27,8 +26,10 @@ export function judgeOf(root: MappingNode, broken: readonly string[]): Judge {
     broken.some(key => path.join('.') === key || path.join('.').startsWith(`${key}.`))
   const judge: Judge = {
     findings,
-    report: (severity, code, path, words) =>
-      findings.push({ severity, code, key: path.join('.'), ...placeOf(root, path), ...words }),
+    report: (severity, code, path, words) => {
+      if (knownAsBroken(path)) return
+      findings.push({ severity, code, key: path.join('.'), ...placeOf(root, path), ...words })
+    },
     required: (value, path, expected, hint) => {
       if (value !== null && value !== undefined) return value
       if (!knownAsBroken(path))

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { checkTree } from './check.ts'
 import { readDocument } from './document.ts'
 import { type Environment, readEnvironment, WHOLE_CONFIGURATION } from './environment.ts'
-import { type Finding, sortFindings } from './finding.ts'
+import { type Finding, type Place, sortFindings } from './finding.ts'
 import type { LocalConfig } from './local-config.ts'
 import { resolveConfig } from './resolve.ts'
-import { emptyMapping, mergeTrees } from './tree.ts'
+import { emptyMapping, mergeTrees, placeOf } from './tree.ts'
 
 export interface ConfigRequest {
   /** A YAML file, or a directory whose *.yml and *.yaml are merged in order of their names. null: environment only. */
@@ -20,6 +20,8 @@ export interface LoadedConfig {
   readonly config: LocalConfig | null
   /** In order of file and line. */
   readonly findings: readonly Finding[]
+  /** Where a key is written, or would be. */
+  readonly placeOf: (key: readonly string[]) => Place
 }
 
 /** A text to read, and what to call it in messages. */
@@ -35,7 +37,8 @@ export async function loadConfig({ file, environment }: ConfigRequest): Promise<
     return parseConfig(whole ? [{ name: WHOLE_CONFIGURATION, text: whole }] : [], environment)
   }
   const { sources, findings } = await readSources(file)
-  return findings.length > 0 ? { config: null, findings } : parseConfig(sources, environment)
+  if (findings.length === 0) return parseConfig(sources, environment)
+  return { config: null, findings, placeOf: () => ({ file, line: null, column: null }) }
 }
 
 /** The same, from texts at hand; later ones win. */
@@ -57,12 +60,19 @@ export function parseConfig(sources: readonly Source[], environment: Environment
   root = mergeTrees(root, variables.root)
   findings.push(...variables.findings)
   if (findings.some(finding => finding.severity === 'error'))
-    return { config: null, findings: sortFindings(findings) }
+    return { config: null, findings: sortFindings(findings), placeOf: key => placeOf(root, key) }
   const checked = checkTree(root)
   const broken = checked.findings.filter(finding => finding.severity === 'error').map(finding => finding.key)
   const resolved = resolveConfig(checked.written, root, broken)
-  const all = sortFindings([...findings, ...checked.findings, ...resolved.findings])
-  return { config: broken.length > 0 ? null : resolved.config, findings: all }
+  const all = sortFindings(withoutEchoes([...findings, ...checked.findings, ...resolved.findings]))
+  const config = broken.length > 0 ? null : resolved.config
+  return { config, findings: all, placeOf: key => placeOf(root, key) }
+}
+
+/** What an error says about a key, a note need not say again. */
+function withoutEchoes(findings: readonly Finding[]): readonly Finding[] {
+  const wrong = new Set(findings.filter(finding => finding.severity === 'error').map(finding => finding.key))
+  return findings.filter(finding => finding.severity !== 'note' || !wrong.has(finding.key))
 }
 
 async function readSources(file: string): Promise<{

@@ -161,8 +161,9 @@ function checkTimeouts(document: Document, local: LocalSettings): readonly Dynam
       .map(key => [key, document[key]]),
   )
   const { problems } = effectiveSettings(given, { ...NO_LOCAL_SETTINGS, ttlFloorMs: local.ttlFloorMs })
+  const unreadable = problems.filter(problem => !problem.adjusted).map(problem => problem.key)
   return problems
-    .filter(problem => problem.adjusted && Object.hasOwn(given, problem.key))
+    .filter(({ key, adjusted }) => adjusted && Object.hasOwn(given, key) && !unreadable.includes(key))
     .map(problem => ({
       severity: 'warning',
       code: 'doubtful',

@@ -35,7 +35,7 @@ export function adjustTimeouts(
   const loopWaitMs = tight ? LOOP_WAIT_MIN_MS : Math.min(loopAsked, ttlMs - 2 * retryAsked)
   const rule = `loop_wait + 2 * retry_timeout must fit into ttl (${ttlMs / 1000} s)`
   const changes: TimeoutAdjustment[] = [
-    { key: 'ttl', from: asked.ttlMs, to: ttlMs, why: `at least ${ttlFloorMs / 1000} s on this machine` },
+    { key: 'ttl', from: asked.ttlMs, to: ttlMs, why: `at least ${ttlFloorMs / 1000} s` },
     { key: 'loop_wait', from: asked.loopWaitMs, to: loopWaitMs, why: rule },
     {
       key: 'retry_timeout',
