@@ -41,7 +41,7 @@ export const PASSWORDS = {
 }
 export const SETTINGS: InstanceSettings = {
   parameters: {
-    max_connections: '30',
+    max_connections: '100',
     shared_buffers: '16MB',
     fsync: 'off',
     max_wal_size: '1GB',

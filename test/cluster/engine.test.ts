@@ -170,7 +170,7 @@ if (asDatabaseUser(import.meta.filename)) {
     })
 
     test('a parameter that waits for a restart is named with both values', async () => {
-      const parameters = { ...SETTINGS.parameters, shared_buffers: '24MB', max_connections: '40' }
+      const parameters = { ...SETTINGS.parameters, shared_buffers: '24MB', max_connections: '120' }
       await amber.engine.writeConfiguration({ ...SETTINGS, parameters }, null, null, 'primary')
       await amber.engine.reload()
       const pending = await waitFor('both wait', LIMIT_MS, async () => {
@@ -179,7 +179,7 @@ if (asDatabaseUser(import.meta.filename)) {
       })
       assert.deepEqual(pending, {
         shared_buffers: { oldValue: '16MB', newValue: '24MB' },
-        max_connections: { oldValue: '30', newValue: '40' },
+        max_connections: { oldValue: '100', newValue: '120' },
       })
       await amber.engine.writeConfiguration(SETTINGS, null, null, 'primary')
       await amber.engine.reload()

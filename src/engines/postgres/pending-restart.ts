@@ -4,6 +4,7 @@
 export type Owned = Readonly<Record<string, string>>
 
 export interface RestartFacts {
+  /** Without those from the command line. */
   readonly reported: readonly { readonly name: string; readonly value: string }[]
   /** Value in the files, by name. */
   readonly files: Readonly<Record<string, string>>
@@ -20,7 +21,7 @@ export function pendingRestart({ reported, files, commandLine, owned }: RestartF
   const fromFiles = reported.map(
     ({ name, value }) => [name, { oldValue: value, newValue: files[name] ?? 'default' }] as const,
   )
-  // PostgreSQL compares with the files, which the command line outdoes, so it never reports these.
+  // PostgreSQL compares with the files, which the command line outdoes, so its own word on these means nothing.
   const ours = Object.entries(owned)
     .filter(([name, wanted]) => commandLine[name] !== undefined && !sameValue(commandLine[name], wanted))
     .map(([name, wanted]) => [name, { oldValue: commandLine[name]!, newValue: wanted }] as const)

@@ -29,8 +29,8 @@ SELECT json_build_object(
       'name', slot_name, 'kind', slot_type, 'active', active, 'restartLsn', restart_lsn::text,
       'walStatus', wal_status))
     FROM pg_replication_slots),
-  'pendingRestart', (SELECT json_agg(json_build_object('name', name, 'value', setting, 'unit', unit))
-    FROM pg_settings WHERE pending_restart),
+  'pendingRestart', (SELECT json_agg(json_build_object('name', name, 'value', current_setting(name)))
+    FROM pg_settings WHERE pending_restart AND source <> 'command line'),
   'owned', (SELECT json_object_agg(name, setting) FROM pg_settings WHERE source = 'command line')
 )::text AS status`
 
