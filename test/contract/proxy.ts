@@ -2,8 +2,10 @@
 import { once } from 'node:events'
 import net from 'node:net'
 
-export interface Proxy {
+export interface TcpProxy {
   readonly port: number
+  /** Bytes that clients have sent so far. */
+  received(): number
   /** Requests get through from now on, answers are thrown away. */
   loseAnswers(): void
   /** Connections are open and nothing gets through in either direction. */
@@ -19,8 +21,9 @@ export interface Proxy {
 
 type Mode = 'pass' | 'lose-answers' | 'silence'
 
-export async function openProxy(target: number): Promise<Proxy> {
+export async function openProxy(target: number): Promise<TcpProxy> {
   let mode: Mode = 'pass'
+  let received = 0
   const sockets = new Set<net.Socket>()
   const server = net.createServer({ pauseOnConnect: false }, client => {
     const upstream = net.connect(target, '127.0.0.1')
@@ -34,6 +37,7 @@ export async function openProxy(target: number): Promise<Proxy> {
       })
     }
     client.on('data', chunk => {
+      received += chunk.length
       if (mode !== 'silence') upstream.write(chunk)
     })
     upstream.on('data', chunk => {
@@ -57,6 +61,7 @@ export async function openProxy(target: number): Promise<Proxy> {
   }
   return {
     port,
+    received: () => received,
     loseAnswers: () => {
       mode = 'lose-answers'
     },
