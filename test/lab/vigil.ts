@@ -1,0 +1,48 @@
+// vigil as a product under test: the bundles are copied into the laboratory, where the database user may read them and
+// a build in the checkout does not change a running cluster.
+import { cpSync, existsSync, mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type ClusterSettings,
+  configurationOf,
+  dataDirectoryOf,
+  writeConfiguration,
+} from './configuration.ts'
+import { databaseUser, giveTo } from './database-user.ts'
+import type { Host } from './host.ts'
+import type { Product } from './member.ts'
+import { readableNode } from './node-program.ts'
+
+const checkout = new URL('../..', import.meta.url).pathname
+
+/** Installs vigil below `directory` and returns the product that runs it there. */
+export function installVigil(directory: string, settings: ClusterSettings): Product {
+  const program = copyProgram(directory)
+  const node = readableNode(directory)
+  const user = databaseUser()
+  return {
+    name: 'vigil',
+    dataDirectory: dataDirectoryOf,
+    prepare: host => {
+      const state = stateDirectoryOf(host)
+      mkdirSync(state, { recursive: true })
+      giveTo(user, state)
+      const configuration = { ...configurationOf(host, settings), vigil: { state_dir: state } }
+      const file = writeConfiguration(host, configuration, path => giveTo(user, path))
+      return [node, program, file]
+    },
+  }
+}
+
+export function stateDirectoryOf(host: Host): string {
+  return join(host.directory, 'state')
+}
+
+function copyProgram(directory: string): string {
+  const target = join(directory, 'vigil')
+  if (!existsSync(join(checkout, 'dist/vigild.mjs')))
+    throw new Error('dist/vigild.mjs is missing: run "npm run build" first')
+  for (const part of ['bin', 'dist', 'package.json'])
+    cpSync(join(checkout, part), join(target, part), { recursive: true })
+  return join(target, 'bin/vigild')
+}
