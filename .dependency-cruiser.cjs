@@ -16,6 +16,8 @@ const MAY_IMPORT = {
   // Beside the middle: read by the composition roots, they know no part of it.
   config: ['kernel', 'core', 'ports'],
   telemetry: ['kernel', 'core', 'ports'],
+  // This machine: clocks, the member's memory on disk, locks, users.
+  host: ['kernel', 'core', 'ports'],
   // Faces.
   api: ['kernel', 'core', 'ports', 'operations', 'config', 'telemetry'],
   cli: ['kernel', 'core', 'ports', 'operations', 'config', 'telemetry'],

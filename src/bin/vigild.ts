@@ -1,0 +1,225 @@
+// The agent's composition root: `vigild CONFIG.yml`.
+import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { startAgent } from '../agent/agent.ts'
+import { createPeers } from '../api/peers-client.ts'
+import { openApi } from '../api/server.ts'
+import { formatAddress } from '../config/address.ts'
+import { formatFinding } from '../config/finding.ts'
+import { loadConfig } from '../config/load.ts'
+import { type LocalConfig, localSettings } from '../config/local-config.ts'
+import { generateSampleConfig } from '../config/sample.ts'
+import { validateConfig } from '../config/validate.ts'
+import { newClusterConfig } from '../core/dynamic-config.ts'
+import { TTL_FLOOR_MS } from '../core/timeouts.ts'
+import { openPostgres } from '../engines/postgres/engine.ts'
+import { createGuardClient } from '../guard/client.ts'
+import { openMachineClock } from '../guard/clock.ts'
+import { openDecisionFile } from '../host/decision-file.ts'
+import { openJournal } from '../host/file-journal.ts'
+import { lockStateDirectory } from '../host/lock.ts'
+import { machineIdentity } from '../host/machine.ts'
+import { becomeOwner } from '../host/privileges.ts'
+import { createSystemClock } from '../host/system-clock.ts'
+import { readTlsFiles } from '../host/tls-files.ts'
+import { isVigilError, reasonOf } from '../kernel/errors.ts'
+import { createDesk } from '../operations/desk.ts'
+import { createClusterRecords } from '../stores/cluster-records.ts'
+import { clusterKeys } from '../stores/cluster-store.ts'
+import { openEtcd } from '../stores/etcd/etcd.ts'
+import { createLeaderStore } from '../stores/leader-store.ts'
+import { openLog } from '../telemetry/log.ts'
+import { VERSION } from './version.ts'
+
+const USAGE = `Usage: vigild [CONFIG.yml]
+       vigild --validate-config CONFIG.yml [--json]
+       vigild --generate-sample-config
+       vigild --version`
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      'validate-config': { type: 'boolean', default: false },
+      'generate-sample-config': { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      version: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  })
+  const file = positionals[0] ?? null
+  if (values.help) return print(USAGE, 0)
+  if (values.version) return print(`vigild ${VERSION}`, 0)
+  if (values['generate-sample-config']) return print(generateSampleConfig(), 0)
+  if (values['validate-config']) {
+    const report = await validateConfig({ file, environment: process.env, json: values.json })
+    return print(report.text, report.exitCode)
+  }
+  if (file === null && !process.env['PATRONI_CONFIGURATION'] && !process.env['PATRONI_SCOPE'])
+    return print(USAGE, 1)
+  return runAgent(file)
+}
+
+async function runAgent(file: string | null): Promise<number> {
+  process.umask(0o077)
+  const environment = { ...process.env }
+  const loaded = await loadConfig({ file, environment })
+  for (const finding of loaded.findings) process.stderr.write(`${formatFinding(finding)}\n`)
+  let config = loaded.config
+  if (!config) return 1
+  await becomeOwner(config.postgresql.dataDir, config.stateDir)
+  const lock = await lockStateDirectory(config.stateDir)
+  const log = openLog({ ...config.log, name: config.name })
+  const clock = createSystemClock(openMachineClock())
+  const kv = openEtcd(await storeOptions(config), clock)
+  const keys = clusterKeys(config.namespace, config.scope)
+  const journal = await openJournal(config.stateDir, await machineIdentity())
+  const peers = createPeers(await peerTls(config))
+  const guard = createGuardClient({
+    stateDirectory: config.stateDir,
+    dataDirectory: config.postgresql.dataDir,
+    command: guardCommand(),
+    environment,
+    now: () => clock.now(),
+  })
+  const engine = await openPostgres(engineOptions(config, environment, log))
+  // Before the agent acts: whoever can't be reached over REST can't be judged by the others.
+  let ready: Parameters<typeof createDesk>[0]['agent'] | null = null
+  const desk = createDesk({
+    scope: config.scope,
+    agent: {
+      latest: () => ready?.latest() ?? null,
+      decisions: () => ready?.decisions() ?? [],
+      request: request => ready?.request(request) ?? Promise.resolve({ kind: 'refused', text: 'starting' }),
+      wake: () => ready?.wake(),
+    },
+    records: createClusterRecords(kv, keys),
+    peers,
+    clock,
+    logs: lines => log.last(lines),
+  })
+  const api = await openApi(desk, config.restapi, log)
+  const reloadFiles = () => {
+    void loadConfig({ file, environment }).then(async next => {
+      for (const finding of next.findings) log.warn('configuration', { finding: formatFinding(finding) })
+      if (!next.config) return log.error('configuration not usable, the old one stays in force')
+      config = next.config
+      await api.reload(next.config.restapi)
+      agent.wake()
+    })
+  }
+  const agent = startAgent(
+    {
+      clock,
+      store: createLeaderStore(kv, keys),
+      guard,
+      engine,
+      peers,
+      journal,
+      log,
+      keepDecision: openDecisionFile(config.stateDir),
+    },
+    {
+      me: {
+        name: config.name,
+        install: journal.read().install,
+        machine: journal.read().machine,
+        connUrl: `postgres://${formatAddress(config.postgresql.connectAddress)}/${config.postgresql.database}`,
+        apiUrl: `${config.restapi.scheme}://${formatAddress(config.restapi.connectAddress)}/patroni`,
+        version: VERSION,
+        mayBootstrap: config.bootstrap.method === 'initdb',
+        bootstrapConfig: newClusterConfig(config.bootstrap.dcs),
+        tags: config.tags,
+      },
+      local: () => localSettings(config as LocalConfig, TTL_FLOOR_MS),
+      reloadFiles,
+    },
+  )
+  ready = agent
+  log.info('vigild started', { version: VERSION, scope: config.scope, pid: process.pid })
+  process.on('SIGTERM', () => agent.end('stop'))
+  process.on('SIGINT', () => agent.end('stop'))
+  // An upgrade of the agent: PostgreSQL goes on under the guard, and the next agent adopts it.
+  process.on('SIGUSR2', () => agent.end('leave'))
+  process.on('SIGHUP', () => {
+    void agent.request({ kind: 'reload', id: randomBytes(8).toString('hex') })
+  })
+  const end = await agent.ended
+  await api.close()
+  peers.close()
+  lock.release()
+  if (end.status === 0) log.info('vigild ends', { reason: end.reason })
+  else process.stderr.write(`vigild: ${end.reason}\n`)
+  return end.status
+}
+
+function engineOptions(
+  config: LocalConfig,
+  environment: Readonly<Record<string, string | undefined>>,
+  log: ReturnType<typeof openLog>,
+): Parameters<typeof openPostgres>[0] {
+  const { postgresql, bootstrap } = config
+  return {
+    scope: config.scope,
+    member: config.name,
+    dataDirectory: postgresql.dataDir,
+    configDirectory: postgresql.configDir,
+    configBaseName: postgresql.configBaseName,
+    customConfiguration: postgresql.customConf,
+    binDirectory: postgresql.binDir,
+    programNames: postgresql.binNames,
+    listen: { addresses: postgresql.listen.hosts.join(','), port: postgresql.listen.port },
+    database: postgresql.database,
+    socketDirectory: null,
+    stateDirectory: config.stateDir,
+    passfile: postgresql.passFile,
+    superuser: postgresql.superuser,
+    replication: postgresql.replication,
+    rewind: postgresql.rewind,
+    initdb: bootstrap.initdb as Parameters<typeof openPostgres>[0]['initdb'],
+    postBootstrap: bootstrap.postBootstrap,
+    basebackup: postgresql.basebackup as Parameters<typeof openPostgres>[0]['basebackup'],
+    environment,
+    log,
+  }
+}
+
+async function storeOptions(config: LocalConfig): Promise<Parameters<typeof openEtcd>[0]> {
+  const { endpoints, credentials } = config.store
+  const { ca, cert, key } = await readTlsFiles(config.store.tls)
+  const tls = { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) }
+  return {
+    endpoints,
+    ...(Object.keys(tls).length > 0 ? { tls } : {}),
+    ...(credentials?.password != null
+      ? { credentials: { username: credentials.username, password: credentials.password } }
+      : {}),
+  }
+}
+
+/** Members ask each other as clients of the REST interface. */
+async function peerTls(config: LocalConfig): Promise<Parameters<typeof createPeers>[0]> {
+  const files = config.ctl.tls.caFile
+    ? config.ctl.tls
+    : { ...config.ctl.tls, caFile: config.restapi.tls.caFile }
+  return { ...(await readTlsFiles(files)), insecure: config.ctl.insecure }
+}
+
+function guardCommand(): readonly [string, ...string[]] {
+  const bundle = new URL('./guard.mjs', import.meta.url).pathname
+  return [process.execPath, '--max-semi-space-size=1', bundle]
+}
+
+function print(text: string, status: number): number {
+  process.stdout.write(`${text}\n`)
+  return status
+}
+
+main()
+  .then(status => process.exit(status))
+  .catch(error => {
+    process.stderr.write(
+      `vigild: ${isVigilError(error) ? error.message : (error?.stack ?? reasonOf(error))}\n`,
+    )
+    process.exit(isVigilError(error) ? error.exitStatus : 70)
+  })

@@ -1,0 +1,119 @@
+// The member's memory on disk, in the state directory (protocol A3).
+import { randomBytes } from 'node:crypto'
+import { open, readFile, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { z } from 'zod'
+import type { MemberMemory } from '../core/member-memory.ts'
+import { VigilError } from '../kernel/errors.ts'
+import { formatLsn, type Lsn, parseLsn } from '../kernel/lsn.ts'
+import type { Journal } from '../ports/journal.ts'
+
+const FILE = 'member.json'
+
+const lsnText = z.string().transform((text, context): Lsn => {
+  const parsed = parseLsn(text)
+  if (parsed !== null) return parsed
+  context.addIssue({ code: 'custom', message: 'not a position in the WAL' })
+  return z.NEVER
+})
+
+const Stored = z.object({
+  install: z.string().min(1),
+  machine: z.string(),
+  storeCluster: z.string().nullable(),
+  termMax: z.int().nonnegative(),
+  revisionMax: z.string().regex(/^\d+$/).transform(BigInt),
+  rulesVersionMax: z.int().nonnegative(),
+  floor: z.int().nonnegative(),
+  servedTerm: z.int().nullable(),
+  promotions: z.array(z.object({ term: z.int(), timeline: z.int(), lsn: lsnText })),
+  seat: z.string().nullable(),
+  seatState: z.enum(['ready', 'incomplete', 'diverged']),
+  reported: z.object({ timeline: z.int(), lsn: lsnText }).nullable(),
+})
+
+/**
+ * @param machine identity of this machine; a state directory that was copied to another one is refused
+ * @throws VigilError DATA_DIRECTORY when the file is damaged: guessing what it said could cost a commit
+ */
+export async function openJournal(directory: string, machine: string): Promise<Journal> {
+  const file = join(directory, FILE)
+  let memory = (await load(file)) ?? fresh(machine)
+  // A cloned machine has our state and is not us: it begins as somebody new, without a right to lead.
+  if (memory.machine !== machine) memory = fresh(machine)
+  await store(directory, memory)
+  let writing = Promise.resolve()
+  return {
+    read: () => memory,
+    write(change) {
+      const next = writing.then(async () => {
+        const changed = { ...memory, ...change }
+        await store(directory, changed)
+        memory = changed
+      })
+      writing = next.catch(() => undefined)
+      return next
+    },
+  }
+}
+
+function fresh(machine: string): MemberMemory {
+  return {
+    install: randomBytes(8).toString('hex'),
+    machine,
+    storeCluster: null,
+    termMax: 0,
+    revisionMax: 0n,
+    rulesVersionMax: 0,
+    floor: 0,
+    servedTerm: null,
+    promotions: [],
+    seat: null,
+    seatState: 'ready',
+    reported: null,
+  }
+}
+
+async function load(file: string): Promise<MemberMemory | null> {
+  let text: string
+  try {
+    text = await readFile(file, 'utf8')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  try {
+    return Stored.parse(JSON.parse(text))
+  } catch (cause) {
+    const reason = `${file} is damaged. Move it away only if this member's data directory is to be copied anew`
+    throw new VigilError('DATA_DIRECTORY', { directory: file, reason }, { cause })
+  }
+}
+
+/** Temporary file, fsync, rename, fsync of the folder: after the return it survives a power cut. */
+async function store(directory: string, memory: MemberMemory): Promise<void> {
+  const temporary = join(directory, `${FILE}.new`)
+  const handle = await open(temporary, 'w', 0o600)
+  try {
+    await handle.writeFile(`${JSON.stringify(encode(memory), null, 1)}\n`)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(temporary, join(directory, FILE))
+  const folder = await open(directory, 'r')
+  try {
+    await folder.sync()
+  } finally {
+    await folder.close()
+  }
+}
+
+function encode(memory: MemberMemory) {
+  return {
+    ...memory,
+    revisionMax: memory.revisionMax.toString(),
+    promotions: memory.promotions.map(p => ({ ...p, lsn: formatLsn(p.lsn) })),
+    reported: memory.reported && { ...memory.reported, lsn: formatLsn(memory.reported.lsn) },
+  }
+}
