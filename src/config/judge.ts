@@ -32,8 +32,7 @@ export function judgeOf(root: MappingNode, broken: readonly string[]): Judge {
     },
     required: (value, path, expected, hint) => {
       if (value !== null && value !== undefined) return value
-      if (!knownAsBroken(path))
-        judge.report('error', 'missing', path, { found: shown('', undefined), expected, hint })
+      judge.report('error', 'missing', path, { found: 'nothing', expected, hint })
       return null
     },
     section: (section, path, keys): section is NonNullable<typeof section> => {

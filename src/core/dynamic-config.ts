@@ -115,7 +115,7 @@ function unknownKey(path: readonly string[], keys: Keys): DynamicFinding {
     const expected = "this in the member's own file"
     return {
       ...base,
-      code: 'ignored',
+      code: 'doubtful',
       found: 'a local key',
       expected,
       hint: 'Remove it here; it has no effect.',

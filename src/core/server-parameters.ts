@@ -91,7 +91,7 @@ export function mergeParameters({ dynamic, local, lastGood = {} }: ParameterSour
         continue
       }
       // Only a bad value falls back on the one before; what must not be set here stays unset.
-      const before = judged.misplaced ? undefined : lastGood[name]
+      const before = judged.misplaced || !Object.hasOwn(lastGood, name) ? undefined : lastGood[name]
       if (before !== undefined) merged.set(name, before)
       const used = judged.misplaced ? 'its own value' : (merged.get(name) ?? 'nothing')
       problems.push({ key: `postgresql.parameters.${spelled}`, found, used, ...judged })
