@@ -1,0 +1,44 @@
+// What the checks share: what was seen so far, and where to look.
+import type { Host } from './host.ts'
+import type { SimLog } from './log.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { TermWatch } from './term-watch.ts'
+import type { Branch, Copy } from './wal.ts'
+
+export interface Totals {
+  acknowledged: number
+  promotions: number
+  takeovers: number
+  switchovers: number
+}
+
+/** What several checks share. */
+export interface Facts {
+  readonly term: TermWatch
+  /** Last deadline that each guard was armed with, on its own clock; null: lifted by a maintenance pause. */
+  readonly armed: Map<
+    string,
+    { readonly term: number; readonly deadline: { mono: number; boot: number } | null }
+  >
+  /** Branch that each term promoted. */
+  readonly branches: Map<number, Branch>
+  /** The newest acknowledged record of each branch: how much of it a complete copy has. */
+  readonly acknowledged: Map<Branch, Copy>
+  /** Terms that were taken by a planned handing over, and from which term. */
+  readonly planned: Map<number, number>
+}
+
+/** What a check needs to look around. */
+export interface CheckContext {
+  readonly scheduler: Scheduler
+  readonly hosts: readonly Host[]
+  readonly facts: Facts
+  readonly totals: Totals
+  readonly log: SimLog
+  report(invariant: string, text: string): void
+}
+
+/** An injected standstill of this machine's clocks goes beyond every margin: its promises by time are void. */
+export function clockFault(context: CheckContext, host: Host): boolean {
+  return context.scheduler.now() < host.clockFaultUntil
+}

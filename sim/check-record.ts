@@ -1,0 +1,56 @@
+// I5, I15 and the loss that was agreed to, on the term record: what may follow what.
+import { FENCE_MS } from '../src/core/timers.ts'
+import { type CheckContext, clockFault } from './check-context.ts'
+import type { AppliedRecord, TermChange } from './term-watch.ts'
+
+/** By true time an observer whose clock is as wrong as allowed has waited at least this part of the ttl. */
+const CERTAIN_WAIT = 0.98
+
+export function checkRecord(context: CheckContext): (change: TermChange) => void {
+  const { report, totals } = context
+  return ({ before, after }) => {
+    if (!before) return
+    const [old, now] = [before.record, after.record]
+    if (now.term < old.term) report('I5', `the term went from ${old.term} to ${now.term}`)
+    if (now.term > old.term + 1) report('I5', `the term jumped from ${old.term} to ${now.term}`)
+    if (now.term === old.term && now.holder.install !== old.holder.install)
+      report('I5', `term ${now.term} belongs to ${old.holder.name} and to ${now.holder.name}`)
+    if (now.timelineMax < old.timelineMax) report('I5', 'the highest timeline went down')
+    if (now.term > old.term && now.timelineMax === old.timelineMax)
+      report('I5', `term ${now.term} has no timeline of its own`)
+    const kept = old.chain.filter(entry => entry.timeline >= (now.chain[0]?.timeline ?? 0))
+    const same = kept.every(entry =>
+      now.chain.some(e => e.timeline === entry.timeline && e.term === entry.term && e.fork === entry.fork),
+    )
+    if (!same) report('I5', `the chain of promotions was changed at term ${now.term}`)
+    if (now.term === old.term) return
+    if (old.state === 'paused') report('I15', `term ${now.term} was taken in a maintenance pause`)
+    totals.takeovers++
+    checkTaking(context, before, after)
+  }
+}
+
+/** Exclusion by time (I3): the old holder's deadline and the time its guard needs have passed, in true time. */
+function checkTaking(context: CheckContext, before: AppliedRecord, after: AppliedRecord): void {
+  const { facts, hosts, report, scheduler } = context
+  const old = before.record
+  const waited = after.at - before.at
+  const clean = old.state === 'released' && old.final !== null
+  const handedOver = old.state === 'handover' && waited < old.ttl * CERTAIN_WAIT
+  const byHolder = after.record.holder.install === old.holder.install
+  if ((clean || handedOver) && !byHolder) facts.planned.set(after.record.term, old.term)
+
+  const holder = hosts.find(host => host.memory.install === old.holder.install)
+  const armed = holder && facts.armed.get(holder.name)
+  // Released, or taken by the holder itself: the guard says so before the request, checked where it says it.
+  if (!holder || byHolder || old.state === 'released' || handedOver) return
+  if (armed?.term !== old.term || armed.deadline === null || clockFault(context, holder)) return
+  if (!holder.up() || !holder.guard?.process.alive()) return
+  const excluded = holder.clock.reachedAt(armed.deadline) + FENCE_MS
+  const early = excluded - scheduler.now()
+  if (early > 1)
+    report(
+      'I3',
+      `term ${after.record.term} was taken ${early.toFixed(0)} ms before ${holder.name} can be excluded`,
+    )
+}

@@ -1,0 +1,72 @@
+// Phase two: every fault is taken back, and then there is one writable primary that everybody streams from.
+import { reached } from '../src/kernel/time.ts'
+import type { Host } from './host.ts'
+import { clearRequests, configure } from './operators.ts'
+import { NORMAL_PACE } from './postgres.ts'
+import { healStore } from './store.ts'
+import { contains, describeCopy } from './wal.ts'
+import type { World } from './world.ts'
+
+/** A standby may be as many records behind: they are on their way. */
+const RECORDS_BEHIND_MAX = 40
+
+export function healEverything(world: World): void {
+  world.network.heal()
+  healStore(world.store.faults)
+  configure(world, { pause: false })
+  clearRequests(world)
+  for (const host of world.hosts) {
+    host.thaw()
+    host.slowDiskMs = 0
+    host.rewindFailure = 0
+    host.killMs = Math.min(host.killMs, 100)
+    Object.assign(host.postgres.pace, NORMAL_PACE)
+    host.guard?.process.continue()
+    host.agent?.process.continue()
+    host.postgres.instance?.postmaster.continue()
+    host.postgres.instance?.children.continue()
+    host.powerOn()
+    if (host.agent) host.agent.ending = false
+    host.startAgent()
+  }
+}
+
+/** null: everything works. */
+export function obstacleToHealth(world: World): string | null {
+  const primaries = world.hosts.filter(({ postgres }) => {
+    const { instance } = postgres
+    return instance?.phase === 'primary' && instance.sessions && instance.children.running()
+  })
+  const [leader] = primaries
+  if (!leader || primaries.length !== 1)
+    return `${primaries.length} writable primaries; ${describeAll(world)}`
+  const guard = leader.guard?.process.alive() ? leader.guard.state() : null
+  const holds = guard?.mode === 'armed' && !reached(guard.deadline!, leader.clock.now())
+  if (!holds) return `the guard of ${leader.name} holds no deadline; ${describeAll(world)}`
+  const absent = world.hosts.find(host => host !== leader && !streams(host, leader))
+  return absent ? `${absent.name} does not stream from ${leader.name}; ${describeAll(world)}` : null
+}
+
+function streams(host: Host, leader: Host): boolean {
+  const { instance, directory } = host.postgres
+  const copy = leader.postgres.directory?.copy
+  if (!host.agent?.process.alive() || instance?.phase !== 'standby' || !directory || !copy) return false
+  if (instance.receiver?.source !== leader.postgres || !instance.receiver.open) return false
+  const near =
+    directory.copy.branch === copy.branch && copy.count - directory.copy.count <= RECORDS_BEHIND_MAX
+  return near && contains(copy, directory.copy) && instance.children.running()
+}
+
+function describeAll(world: World): string {
+  return world.hosts.map(describe).join('; ')
+}
+
+function describe(host: Host): string {
+  const { instance, directory } = host.postgres
+  const latest = host.agent?.process.alive() ? host.agent.handle.latest() : null
+  const rule = latest ? `${latest.decision.rule} ${JSON.stringify(latest.decision.because)}` : 'no agent'
+  const copy = directory
+    ? `${describeCopy(directory.copy)}${directory.marker ? ` ${directory.marker}` : ''}`
+    : 'no data'
+  return `${host.name}: ${rule}, ${instance && host.postgres.alive() ? instance.phase : 'nothing runs'}, ${copy}`
+}

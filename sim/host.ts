@@ -1,0 +1,194 @@
+// One machine: clocks, a disk, an agent, a guard, a PostgreSQL. What survives what is decided here.
+import { startAgent } from '../src/agent/agent.ts'
+import type { AgentHandle } from '../src/agent/handle.ts'
+import type { MemberMemory } from '../src/core/member-memory.ts'
+import type { LocalSettings } from '../src/core/settings.ts'
+import type { Me } from '../src/core/view.ts'
+import type { Log } from '../src/ports/log.ts'
+import { clusterKeys } from '../src/stores/keys.ts'
+import { createLeaderStore } from '../src/stores/leader-store.ts'
+import { openClock } from './agent-clock.ts'
+import { openEngine } from './engine.ts'
+import type { GuardProcess } from './guard.ts'
+import { openGuardPort } from './guard-port.ts'
+import type { HostClock } from './host-clock.ts'
+import { newMemory, openJournal } from './journal.ts'
+import { openPeers } from './peers.ts'
+import { createPostgres, type Postgres } from './postgres.ts'
+import { createProcess, type Process } from './process.ts'
+import type { World } from './world.ts'
+
+export const KEYS = clusterKeys('service', 'sim')
+
+export interface Host {
+  readonly name: string
+  readonly clock: HostClock
+  readonly postgres: Postgres
+  guard: GuardProcess | null
+  agent: AgentRun | null
+  /** On disk. */
+  memory: MemberMemory
+  local: LocalSettings
+  /** SIGKILL takes at most so long to end everything. */
+  killMs: number
+  /** Chance that a rewind fails midway. */
+  rewindFailure: number
+  /** A slow disk adds to everything that waits for it. */
+  slowDiskMs: number
+  diskDelayMs(): number
+  frozen(): boolean
+  up(): boolean
+  startAgent(): void
+  killAgent(): void
+  freeze(kind: 'processes' | 'suspend' | 'freeze'): void
+  thaw(): void
+  powerOff(): void
+  powerOn(): void
+  /** When it last went on after a standstill of the whole machine or of the guard. */
+  lastStall: number
+  /** Its clocks stood still for longer than any margin: what it promises by them is void until then. */
+  clockFaultUntil: number
+  /** When the scenario last did something to it. */
+  lastFault: number
+}
+
+export interface AgentRun {
+  readonly process: Process
+  readonly handle: AgentHandle
+  /** Ending was asked for: it is not started again. */
+  ending: boolean
+}
+
+export interface HostOptions {
+  readonly name: string
+  readonly clock: HostClock
+  readonly local: LocalSettings
+  readonly mayBootstrap: boolean
+  readonly bootstrapConfig: Readonly<Record<string, unknown>>
+}
+
+const RESTART_AGENT_MS = 2000
+const FAULT_REMEMBERED_MS = 20_000
+/** More than this lost by the clocks is more than the margin F may have left beside tick and kill. */
+const CLOCK_MARGIN_MS = 300
+
+export function createHost(world: World, options: HostOptions): Host {
+  const { name, clock } = options
+  const { scheduler, random, log } = world
+  let state: 'up' | 'frozen' | 'off' = 'up'
+  let lostBefore = 0
+  const frozen = () => state === 'frozen'
+  const install = random.hex()
+  const me: Me = {
+    name,
+    install,
+    machine: `machine-${name}`,
+    connUrl: `postgres://${name}:5432/postgres`,
+    apiUrl: `http://${name}:8008/patroni`,
+    version: '0.0.0',
+    mayBootstrap: options.mayBootstrap,
+    bootstrapConfig: options.bootstrapConfig,
+    tags: options.local.tags,
+  }
+  const goOn = () => {
+    host.agent?.process.continue()
+    host.guard?.process.continue()
+    host.postgres.instance?.postmaster.continue()
+    host.postgres.instance?.children.continue()
+  }
+  const host: Host = {
+    name,
+    clock,
+    postgres: createPostgres(world, name, frozen),
+    guard: null,
+    agent: null,
+    memory: newMemory(install, me.machine),
+    local: options.local,
+    killMs: 60,
+    rewindFailure: 0,
+    slowDiskMs: 0,
+    lastStall: Number.NEGATIVE_INFINITY,
+    clockFaultUntil: Number.NEGATIVE_INFINITY,
+    lastFault: Number.NEGATIVE_INFINITY,
+    diskDelayMs: () => (host.slowDiskMs === 0 ? 0 : random.next() * host.slowDiskMs),
+    frozen,
+    up: () => state !== 'off',
+    startAgent: () => {
+      if (state === 'off' || host.agent?.process.alive()) return
+      host.agent = runAgent(world, host, me)
+    },
+    killAgent: () => host.agent?.process.kill(),
+    freeze: kind => {
+      if (state !== 'up') return
+      state = 'frozen'
+      lostBefore = clock.lost()
+      if (kind !== 'processes') clock.stop(kind)
+    },
+    thaw: () => {
+      if (state !== 'frozen') return
+      state = 'up'
+      clock.go()
+      host.lastStall = scheduler.now()
+      if (clock.lost() - lostBefore > CLOCK_MARGIN_MS)
+        host.clockFaultUntil = scheduler.now() + FAULT_REMEMBERED_MS
+      goOn()
+    },
+    powerOff: () => {
+      if (state === 'off') return
+      if (state === 'frozen') host.thaw()
+      state = 'off'
+      host.agent?.process.kill()
+      host.guard?.process.kill()
+      host.guard = null
+      host.postgres.powerOff()
+    },
+    powerOn: () => {
+      if (state !== 'off') return
+      state = 'up'
+      clock.restart()
+      log.line(name, 'machine starts')
+      scheduler.after(random.between(200, 1500), () => host.startAgent())
+    },
+  }
+  return host
+}
+
+function runAgent(world: World, host: Host, me: Me): AgentRun {
+  const { scheduler, log } = world
+  const process = createProcess(`agent of ${host.name}`, { scheduler, frozen: host.frozen })
+  const guard = openGuardPort(world, host, process)
+  const handle = startAgent(
+    {
+      clock: openClock(world, host.clock, process),
+      store: createLeaderStore(world.store.open(process, host.name), KEYS),
+      guard,
+      engine: openEngine(world, host, process),
+      peers: openPeers(world, host, process),
+      journal: openJournal(world, host, process),
+      log: openLog(world, host.name),
+    },
+    { me, local: () => host.local, reloadFiles: () => {} },
+  )
+  const run: AgentRun = { process, handle, ending: false }
+  process.onDeath(() => guard.detach())
+  void handle.ended.then(({ status, reason }) => {
+    if (!process.alive()) return
+    log.line(host.name, `agent ends with ${status}: ${reason}`)
+    process.kill()
+    // What starts a service again would do so here.
+    if (!run.ending) scheduler.after(RESTART_AGENT_MS, () => host.agent === run && host.startAgent())
+  })
+  return run
+}
+
+function openLog(world: World, name: string): Log {
+  const write = (level: string) => (message: string, fields?: object) => {
+    world.log.line(name, `${level} ${message}${fields ? ` ${json(fields)}` : ''}`)
+    if (level === 'error') world.observe.report('bug', `${name}: ${message} ${fields ? json(fields) : ''}`)
+  }
+  return { debug: () => {}, info: write('info'), warn: write('warn'), error: write('error') }
+}
+
+function json(fields: object): string {
+  return JSON.stringify(fields, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))
+}

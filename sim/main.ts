@@ -1,0 +1,39 @@
+// The simulator's command line: one seed readable, many seeds counted, planted mistakes caught.
+import { fileURLToPath } from 'node:url'
+import { catchPlant, catchPlants } from './catch.ts'
+import { runMany } from './many.ts'
+import { replay } from './replay.ts'
+import { serveSeeds } from './worker.ts'
+
+const USAGE = `usage:
+  sim --seed N              replay one seed with its log
+  sim --seeds N [--from M]  run N seeds, print one line of totals
+  sim --plant NAME          run with a planted mistake until it is caught
+  sim --plants              the same for all of them`
+
+const self = fileURLToPath(import.meta.url)
+
+async function main(): Promise<boolean> {
+  const given = process.argv.slice(2)
+  const has = (name: string) => given.includes(name)
+  const number = (name: string, fallback: number) =>
+    has(name) ? wholeNumber(given[given.indexOf(name) + 1]) : fallback
+  if (has('--worker')) return serveSeeds()
+  if (has('--seed')) return replay(number('--seed', 1))
+  if (has('--seeds'))
+    return runMany({ program: self, from: number('--from', 1), count: number('--seeds', 1) })
+  if (has('--plant')) return catchPlant(given[given.indexOf('--plant') + 1] ?? '')
+  if (has('--plants')) return catchPlants()
+  console.error(USAGE)
+  return false
+}
+
+function wholeNumber(text: string | undefined): number {
+  const value = Number(text)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  console.error(`not a number: ${text}\n${USAGE}`)
+  process.exit(2)
+}
+
+const good = await main()
+process.exit(good ? 0 : 1)

@@ -1,0 +1,305 @@
+// One member's PostgreSQL: it starts, recovers, promotes, stops, hangs and dies, each taking its time. Two groups of
+// processes: the postmaster, and its children, which may outlive it.
+
+import { NOT_LEADER } from '../src/core/settings.ts'
+import type { Ms } from '../src/kernel/time.ts'
+import { type Configuration, type Directory, nextFreeTimeline } from './data-directory.ts'
+import type { Process } from './process.ts'
+import { createProcess } from './process.ts'
+import { closeReceiver, closeSenders, follow, pumpSenders, type Receiver } from './streaming.ts'
+import { append, type Copy, forkBranch, positionOf, type RecordKind, tipOf, type WalRecord } from './wal.ts'
+import type { World } from './world.ts'
+
+export interface Instance {
+  readonly pid: number
+  readonly postmaster: Process
+  readonly children: Process
+  phase: 'starting' | 'standby' | 'promoting' | 'primary' | 'stopping'
+  /** What the phase was before it began to stop. */
+  role: 'standby' | 'primary'
+  configuration: Configuration
+  readonly startedAt: string
+  /** Where replay is, while it has not used up what was on disk at the start. null: it has. */
+  replayBehind: Copy | null
+  /** It has received something in this run. */
+  received: boolean
+  receiver: Receiver | null
+  readonly senders: Set<Receiver>
+  /** Clients have connections. */
+  sessions: boolean
+}
+
+export interface Postgres {
+  readonly name: string
+  directory: Directory | null
+  /** Copies kept beside the directory that replaced them. */
+  readonly replaced: Directory[]
+  instance: Instance | null
+  /** Scenario: how long things take. */
+  readonly pace: { stopMs: Ms; recoveryMs: Ms; promotionMs: Ms; lagMs: Ms }
+  alive(): boolean
+  /** Executes the postmaster; its pid, or null when it would not even start. */
+  start(): number | null
+  fastStop(): void
+  immediateStop(): void
+  /** SIGUSR1: looks for the promote file. */
+  promoteIfAsked(): void
+  /** SIGKILL to every process, delivered within this time. */
+  killEverything(withinMs: Ms): void
+  killPostmaster(): void
+  /** The machine is off. */
+  powerOff(): void
+  reload(): void
+  write(kind: RecordKind): WalRecord | null
+  onExit(callback: (code: number | null, signal: string | null) => void): void
+}
+
+export const NORMAL_PACE = { stopMs: 150, recoveryMs: 150, promotionMs: 100, lagMs: 4 }
+
+/** Orphans notice that the postmaster is gone when they next wait; a busy one needs longer. */
+const ORPHAN_MS = 400
+const SIGKILL_CHILDREN_AFTER_MS = 5000
+
+export function createPostgres(world: World, name: string, frozen: () => boolean): Postgres {
+  const { scheduler, random } = world
+  let exitCallback: (code: number | null, signal: string | null) => void = () => {}
+  let nextPid = 1000
+
+  const exited = (instance: Instance, code: number | null, signal: string | null) => {
+    if (!instance.postmaster.alive()) return
+    instance.postmaster.kill()
+    exitCallback(code, signal)
+  }
+  const endChildren = (instance: Instance) => {
+    if (!instance.children.alive()) return
+    closeReceiver(instance)
+    closeSenders(world, instance)
+    instance.children.kill()
+    instance.sessions = false
+    world.observe.stoppedServing(name)
+  }
+
+  const postgres: Postgres = {
+    name,
+    directory: null,
+    replaced: [],
+    instance: null,
+    pace: { ...NORMAL_PACE },
+    alive: () => {
+      const instance = postgres.instance
+      return instance !== null && (instance.postmaster.alive() || instance.children.alive())
+    },
+    start: () => {
+      const directory = postgres.directory
+      const half = directory?.marker === 'bootstrap' && directory.torn
+      if (directory === null || half || postgres.alive()) return null
+      const instance = newInstance(world, { name, pid: nextPid++, frozen, directory })
+      postgres.instance = instance
+      recover(world, postgres, instance)
+      return instance.pid
+    },
+    fastStop: () => {
+      const instance = postgres.instance
+      if (!instance?.postmaster.alive() || instance.phase === 'stopping') return
+      instance.postmaster.deliver(() =>
+        shutDown(world, postgres, instance, () => {
+          endChildren(instance)
+          exited(instance, 0, null)
+        }),
+      )
+    },
+    immediateStop: () => {
+      const instance = postgres.instance
+      if (!instance?.postmaster.alive()) return
+      instance.postmaster.deliver(() => {
+        instance.phase = 'stopping'
+        const lingers = random.chance(0.15)
+        const ms = lingers ? random.between(50, SIGKILL_CHILDREN_AFTER_MS) : random.between(3, 40)
+        scheduler.after(Math.min(ms, world.lingerLimitMs(name)), () => {
+          endChildren(instance)
+          exited(instance, 2, null)
+        })
+      })
+    },
+    promoteIfAsked: () => {
+      const { directory, instance } = postgres
+      if (!directory?.promoteFile || !instance) return
+      instance.postmaster.deliver(() => promote(world, postgres, instance))
+    },
+    killEverything: withinMs => {
+      const instance = postgres.instance
+      if (!instance) return
+      scheduler.after(random.next() * withinMs, () => exited(instance, null, 'SIGKILL'))
+      scheduler.after(random.next() * withinMs, () => endChildren(instance))
+    },
+    killPostmaster: () => {
+      const instance = postgres.instance
+      if (!instance) return
+      exited(instance, null, 'SIGKILL')
+      instance.children.later(random.next() * ORPHAN_MS, () => endChildren(instance))
+    },
+    powerOff: () => {
+      const { instance } = postgres
+      if (!instance) return
+      endChildren(instance)
+      instance.postmaster.kill()
+    },
+    reload: () => {
+      const { instance, directory } = postgres
+      if (!instance?.postmaster.running() || !directory) return
+      instance.postmaster.later(random.between(1, 20), () => {
+        const before = instance.configuration.upstream?.name
+        instance.configuration = directory.configuration
+        if (before === directory.configuration.upstream?.name) return
+        closeReceiver(instance)
+        follow(world, postgres, instance)
+      })
+    },
+    write: kind => {
+      const { directory } = postgres
+      const branch = directory!.copy.branch
+      directory!.copy = append(branch, kind)
+      pumpSenders(world, postgres)
+      return branch.records[branch.records.length - 1]!
+    },
+    onExit: callback => {
+      exitCallback = callback
+    },
+  }
+  return postgres
+}
+
+interface Birth {
+  readonly name: string
+  readonly pid: number
+  readonly frozen: () => boolean
+  readonly directory: Directory
+}
+
+function newInstance(world: World, { name, pid, frozen, directory }: Birth): Instance {
+  const { scheduler } = world
+  return {
+    pid,
+    postmaster: createProcess(`postmaster of ${name}`, { scheduler, frozen }),
+    children: createProcess(`backends of ${name}`, { scheduler, frozen }),
+    phase: 'starting',
+    role: 'standby',
+    configuration: directory.configuration,
+    startedAt: new Date(Date.UTC(2030, 0, 1) + Math.round(scheduler.now())).toISOString(),
+    replayBehind: null,
+    received: false,
+    receiver: null,
+    senders: new Set(),
+    sessions: false,
+  }
+}
+
+/** With standby.signal it ends as a standby; without, as what it was: nobody but us may have taken the file away. */
+function recover(world: World, postgres: Postgres, instance: Instance): void {
+  const { random } = world
+  const directory = postgres.directory!
+  const crashed = directory.controlState === 'in production'
+  const ms = random.between(30, 90) + (crashed ? random.between(0.3, 1.5) * postgres.pace.recoveryMs : 0)
+  // The postmaster removes a promote file that somebody left behind.
+  directory.promoteFile = false
+  instance.postmaster.later(ms, () => {
+    if (instance.phase !== 'starting' || !instance.children.alive()) return
+    if (!directory.standbySignal) return openWithoutPromotion(world, postgres, instance)
+    directory.controlState = 'in archive recovery'
+    const { branch, count } = directory.copy
+    const behind = Math.min(count, random.integer(0, 3))
+    if (behind > 0 && random.chance(0.5)) instance.replayBehind = { branch, count: count - behind }
+    instance.children.later(random.between(5, 400), () => {
+      instance.replayBehind = null
+    })
+    instance.phase = 'standby'
+    follow(world, postgres, instance)
+  })
+}
+
+/** A second writer of the same timeline is possible: then it is another history with the same number. */
+function openWithoutPromotion(world: World, postgres: Postgres, instance: Instance): void {
+  const directory = postgres.directory!
+  const { copy } = directory
+  const own = copy.branch.writer === postgres.name && tipOf(copy.branch).count === copy.count
+  if (!own) {
+    const branch = forkBranch(world.nextBranchId(), copy, copy.branch.timeline, postgres.name)
+    directory.copy = append(branch, 'checkpoint')
+  }
+  serve(world, postgres, instance)
+}
+
+function serve(world: World, postgres: Postgres, instance: Instance): void {
+  const directory = postgres.directory!
+  instance.phase = 'primary'
+  instance.role = 'primary'
+  directory.controlState = 'in production'
+  directory.cleanEnd = false
+  closeReceiver(instance)
+  world.observe.servesWrites(postgres)
+  world.clients(postgres, instance)
+}
+
+function promote(world: World, postgres: Postgres, instance: Instance): void {
+  const directory = postgres.directory!
+  if (instance.phase !== 'standby' || !directory.promoteFile) return
+  instance.phase = 'promoting'
+  directory.promoteFile = false
+  closeReceiver(instance)
+  instance.postmaster.later(world.random.between(0.4, 1.6) * postgres.pace.promotionMs, () => {
+    if (instance.phase !== 'promoting' || !instance.children.alive()) return
+    instance.replayBehind = null
+    const from = directory.copy
+    const branch = forkBranch(world.nextBranchId(), from, nextFreeTimeline(directory), postgres.name)
+    directory.copy = append(branch, 'recovery-end')
+    directory.historyFiles.add(branch.timeline)
+    directory.standbySignal = false
+    world.observe.promoted(postgres, from)
+    serve(world, postgres, instance)
+    pumpSenders(world, postgres)
+  })
+}
+
+/** Fast: sessions end first, then the shutdown checkpoint, then it waits until every walsender has sent it. */
+function shutDown(world: World, postgres: Postgres, instance: Instance, end: () => void): void {
+  const { random } = world
+  const wasPrimary = instance.phase === 'primary'
+  const directory = postgres.directory!
+  instance.phase = 'stopping'
+  closeReceiver(instance)
+  instance.postmaster.later(random.between(2, 25), () => {
+    instance.sessions = false
+    if (!instance.children.alive()) return
+    if (!wasPrimary) {
+      return instance.postmaster.later(random.between(10, 60), () => {
+        directory.controlState = 'shut down in recovery'
+        directory.checkpoint = positionOf(directory.copy)
+        end()
+      })
+    }
+    instance.postmaster.later(random.between(0.3, 1.5) * postgres.pace.stopMs, () => {
+      if (!instance.children.alive()) return
+      postgres.write('shutdown')
+      directory.controlState = 'shut down'
+      directory.checkpoint = positionOf(directory.copy)
+      directory.cleanEnd = true
+      waitForSenders(postgres, instance, end)
+    })
+  })
+}
+
+function waitForSenders(postgres: Postgres, instance: Instance, end: () => void): void {
+  const target = postgres.directory!.copy
+  const behind = [...instance.senders].some(sender => {
+    const copy = sender.postgres.directory?.copy
+    return copy?.branch !== target.branch || copy.count < target.count
+  })
+  if (!instance.children.alive()) return
+  if (!behind) return instance.postmaster.later(5, end)
+  instance.postmaster.later(20, () => waitForSenders(postgres, instance, end))
+}
+
+/** A standby's placeholder: whoever promotes it by hand gets no commit that waits. */
+export function blocksCommits(instance: Instance): boolean {
+  return instance.configuration.parameters['synchronous_standby_names'] === NOT_LEADER
+}

@@ -1,0 +1,245 @@
+// One run: draws the scenario of a seed, builds its world, lets the faults happen, heals, and demands that it works.
+import { type Checker, createChecker, type Violation } from './checker.ts'
+import { startClients } from './clients.ts'
+import { healEverything, obstacleToHealth } from './health.ts'
+import { createHost, type Host, KEYS } from './host.ts'
+import { createHostClock } from './host-clock.ts'
+import { createLog, type SimLog } from './log.ts'
+import { createNetwork } from './network.ts'
+import { type Random, seededRandom } from './random.ts'
+import { drawScenario, type Scenario, type Step, type Target } from './scenario.ts'
+import { createScheduler, type Scheduler } from './scheduler.ts'
+import { createStore } from './store.ts'
+import type { World } from './world.ts'
+
+export interface RunResult {
+  readonly seed: number
+  readonly theme: string
+  readonly violations: readonly Violation[]
+  readonly hash: string
+  readonly virtualMs: number
+  readonly events: number
+  readonly acknowledged: number
+  readonly promotions: number
+  readonly switchovers: number
+  readonly faults: number
+  /** From healing until everything works again. */
+  readonly healedAfterMs: number | null
+}
+
+interface Simulation {
+  readonly world: World
+  readonly checker: Checker
+  readonly scenario: Scenario
+  readonly random: Random
+  /** How to take back what is in force. */
+  readonly undos: Set<() => void>
+  faults: number
+}
+
+const START_LIMIT_MS = 90_000
+/** Beyond the ttl: elections, recovery, checkpoint, rewind or clone, and a retry of each. */
+const RECOVERY_LIMIT_MS = 60_000
+const STABLE_MS = 3000
+const LOOK_MS = 250
+const CALM_PROMOTIONS_MAX = 3
+const PROMOTIONS_PER_FAULT = 3
+
+export async function simulate(seed: number): Promise<RunResult & { readonly log: SimLog }> {
+  const random = seededRandom(seed)
+  const scenario = drawScenario(random.fork())
+  const simulation = build(scenario, random)
+  const { world, checker } = simulation
+  const { scheduler, log } = world
+  const rejected = (error: unknown) => checker.report('bug', `unhandled: ${String(error)}`)
+  process.on('unhandledRejection', rejected)
+  try {
+    log.line('seed', `${seed}: ${describe(scenario)}`)
+    const up = await start(simulation)
+    if (up || scenario.impatient) await disturb(simulation)
+    const healedAfterMs = await demandHealth(simulation)
+    const { acknowledged, promotions, switchovers } = checker.totals
+    log.line('end', `${acknowledged} acknowledged, ${promotions} promotions, ${simulation.faults} faults`)
+    const result = {
+      seed,
+      theme: scenario.theme,
+      violations: checker.violations(),
+      faults: simulation.faults,
+    }
+    const totals = {
+      virtualMs: scheduler.now(),
+      events: scheduler.count(),
+      acknowledged,
+      promotions,
+      switchovers,
+    }
+    return { ...result, ...totals, hash: log.hash(), healedAfterMs, log }
+  } finally {
+    process.off('unhandledRejection', rejected)
+  }
+}
+
+function build(scenario: Scenario, random: Random): Simulation {
+  const worldRandom = random.fork()
+  let report: (error: unknown) => void = () => {}
+  const scheduler = createScheduler(error => report(error))
+  const log = createLog(scheduler.now)
+  const hosts: Host[] = []
+  const checker = createChecker(scheduler, log, hosts)
+  report = error =>
+    checker.report('bug', error instanceof Error ? (error.stack ?? error.message) : String(error))
+  const network = createNetwork(scheduler, worldRandom, scenario.latency)
+  const store = createStore({ scheduler, network, random: worldRandom })
+  let branches = 0
+  const find = (name: string) => hosts.find(host => host.name === name)
+  const world: World = {
+    scheduler,
+    random: worldRandom,
+    log,
+    network,
+    store,
+    hosts,
+    observe: checker,
+    host: find,
+    postgresAt: name => find(name)?.postgres,
+    nextBranchId: () => ++branches,
+    clients: (postgres, instance) => startClients(world, postgres, instance, scenario.writeEveryMs),
+    lingerLimitMs: name => lingerLimit(checker, find(name)!, scheduler),
+  }
+  store.onApplied(({ transaction }) => {
+    for (const write of transaction.writes)
+      if ('put' in write && write.put === KEYS.term) checker.termWritten(write.value)
+  })
+  for (const [index, name] of scenario.members.entries())
+    hosts.push(newHost(world, scenario, { name, index }))
+  return { world, checker, scenario, random, undos: new Set(), faults: 0 }
+}
+
+function newHost(world: World, scenario: Scenario, { name, index }: { name: string; index: number }): Host {
+  const clock = createHostClock(world.scheduler.now, {
+    rate: scenario.clockRates[index]!,
+    bootOffset: world.random.between(1000, 1e7),
+    wallOffset: world.random.between(-1e6, 1e6),
+  })
+  const host = createHost(world, {
+    name,
+    clock,
+    local: { ttlFloorMs: 7000, postgresql: {}, tags: {} },
+    mayBootstrap: true,
+    bootstrapConfig: {
+      ttl: scenario.ttlSeconds,
+      loop_wait: 1,
+      retry_timeout: 3,
+      maximum_lag_on_failover: scenario.maximumLag,
+      postgresql: { use_pg_rewind: true, use_slots: true },
+    },
+  })
+  host.killMs = scenario.killMs
+  return host
+}
+
+/** Children of a dead guard's postmaster may live for 5 s: promised is only what a deadline that far away allows. */
+function lingerLimit(checker: Checker, host: Host, scheduler: Scheduler): number {
+  const armed = checker.facts.armed.get(host.name)
+  if (!armed?.deadline) return Number.POSITIVE_INFINITY
+  return Math.max(20, host.clock.reachedAt(armed.deadline) - scheduler.now())
+}
+
+function describe(scenario: Scenario): string {
+  const { theme, members, ttlSeconds, steps } = scenario
+  return `${members.length} members, ttl ${ttlSeconds} s, ${steps.length} faults, theme ${theme}`
+}
+
+/** The cluster comes into being. False: it was not up in time. */
+async function start({ world, scenario }: Simulation): Promise<boolean> {
+  const { scheduler } = world
+  for (const [index, host] of world.hosts.entries())
+    scheduler.after(scenario.starts[index]!, () => host.startAgent())
+  const limit = scenario.impatient ? world.random.between(500, 6000) : START_LIMIT_MS
+  const healthy = await waitFor(world, limit, () => obstacleToHealth(world) === null)
+  world.log.line('sim', healthy ? 'the cluster is up' : 'the cluster is not up yet')
+  return healthy
+}
+
+async function disturb(simulation: Simulation): Promise<void> {
+  const { world, scenario, undos } = simulation
+  const { scheduler } = world
+  for (const step of scenario.steps) scheduler.after(step.at, () => perform(simulation, step))
+  await waitFor(world, scenario.phaseMs, () => simulation.checker.violations().length > 0)
+  world.log.line('sim', 'heals')
+  for (const undo of [...undos]) undo()
+  undos.clear()
+}
+
+function perform(simulation: Simulation, step: Step): void {
+  const { world, random, undos } = simulation
+  const host = targetOf(world, step.target, random)
+  const undo = step.fault.begin(world, host, random)
+  if (!undo) return
+  simulation.faults++
+  host.lastFault = world.scheduler.now()
+  world.log.line('fault', `${step.fault.name}: ${host.name} for ${step.forMs.toFixed(0)} ms`)
+  const end = () => {
+    if (!undos.delete(end)) return
+    host.lastFault = world.scheduler.now()
+    world.log.line('fault', `${step.fault.name}: ${host.name} over`)
+    undo()
+  }
+  undos.add(end)
+  world.scheduler.after(step.forMs, end)
+}
+
+function targetOf(world: World, target: Target, random: Random): Host {
+  const leader = world.hosts.find(host => host.postgres.instance?.phase === 'primary')
+  if (target === 'leader' && leader) return leader
+  const others = world.hosts.filter(host => host !== leader)
+  return random.pick(target === 'standby' && others.length > 0 ? others : world.hosts)
+}
+
+/** I18 and I19: soon everything works, and then it stays as it is. */
+async function demandHealth(simulation: Simulation): Promise<number | null> {
+  const { world, checker, scenario } = simulation
+  if (checker.violations().length > 0) return null
+  const { scheduler } = world
+  healEverything(world)
+  const healedAt = scheduler.now()
+  const promotionsBefore = checker.totals.promotions
+  const limit = Math.max(scenario.ttlSeconds, 16) * 1010 + RECOVERY_LIMIT_MS
+  let healthySince: number | null = null
+  const stable = () => {
+    const obstacle = obstacleToHealth(world)
+    if (obstacle !== null) healthySince = null
+    else healthySince ??= scheduler.now()
+    return healthySince !== null && scheduler.now() - healthySince >= STABLE_MS
+  }
+  const broken = () => checker.violations().length > 0
+  const done = await waitFor(world, limit, () => stable() || broken())
+  if (broken()) return null
+  if (!done) checker.report('I18', `${(limit / 1000).toFixed(0)} s after healing: ${obstacleToHealth(world)}`)
+  const calm = checker.totals.promotions - promotionsBefore
+  const allowed = 2 + PROMOTIONS_PER_FAULT * simulation.faults
+  if (calm > CALM_PROMOTIONS_MAX) report19(checker, calm, 'after healing')
+  if (checker.totals.promotions > allowed)
+    report19(checker, checker.totals.promotions, `for ${simulation.faults} faults`)
+  return (healthySince ?? scheduler.now()) - healedAt
+}
+
+function report19(checker: Checker, promotions: number, why: string): void {
+  checker.report('I19', `${promotions} promotions ${why}`)
+}
+
+/** Runs until the condition holds, looked at now and then, or the time is over. */
+async function waitFor(world: World, limitMs: number, condition: () => boolean): Promise<boolean> {
+  const { scheduler } = world
+  const until = scheduler.now() + limitMs
+  let met = false
+  let over = false
+  const look = () => {
+    met = condition()
+    over = met || scheduler.now() >= until
+    if (!over) scheduler.after(LOOK_MS, look)
+  }
+  scheduler.after(0, look)
+  await scheduler.run(() => over)
+  return met
+}

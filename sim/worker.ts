@@ -1,0 +1,26 @@
+// A child process that runs the seeds it is given and sends back what came of each.
+import { type RunResult, simulate } from './simulate.ts'
+
+export type ToWorker = { readonly from: number; readonly count: number } | 'end'
+export type FromWorker = readonly RunResult[]
+
+/** Runs until it is told to end. */
+export function serveSeeds(): Promise<boolean> {
+  return new Promise(resolve => {
+    let queue: Promise<void> = Promise.resolve()
+    const run = async ({ from, count }: { readonly from: number; readonly count: number }) => {
+      const results: RunResult[] = []
+      for (let seed = from; seed < from + count; seed++) results.push(withoutLog(await simulate(seed)))
+      process.send?.(results satisfies FromWorker)
+    }
+    process.on('disconnect', () => resolve(true))
+    process.on('message', (message: ToWorker) => {
+      if (message === 'end') resolve(true)
+      else queue = queue.then(() => run(message))
+    })
+  })
+}
+
+function withoutLog({ log: _log, ...result }: Awaited<ReturnType<typeof simulate>>): RunResult {
+  return result
+}
