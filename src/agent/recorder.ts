@@ -7,6 +7,8 @@ import type { AgentPorts } from './options.ts'
 const DECISIONS_KEPT = 512
 /** Rules that say nothing worth keeping across restarts. */
 const ROUTINE = new Set(['lead', 'idle', 'follow', 'paused'])
+/** Done again and again; they make no new decision of an old one. */
+const ROUTINE_ACTIONS = new Set(['T1', 'publish'])
 
 export interface Recorder {
   record(view: View, decision: Decision, performed: readonly string[], stoppedBy: string | null): void
@@ -19,7 +21,8 @@ export function createRecorder(ports: AgentPorts): Recorder {
   let last = ''
   return {
     record(view, decision, performed, stoppedBy) {
-      const what = JSON.stringify([decision.rule, performed, stoppedBy])
+      const notable = performed.filter(action => !ROUTINE_ACTIONS.has(action))
+      const what = JSON.stringify([decision.rule, notable, stoppedBy])
       if (what === last) return
       last = what
       sequence += 1

@@ -2,9 +2,11 @@
 import type { Position } from '../kernel/lsn.ts'
 import { elapsedAtLeast, type Instant, type Ms, reached, remaining } from '../kernel/time.ts'
 import type { Decision } from './action.ts'
+import type { PublishedRole } from './cluster.ts'
 import type { GuardMode } from './guard-status.ts'
 import type { InstanceStatus } from './instance.ts'
 import type { JobKind } from './job.ts'
+import { publishedRole, publishedState } from './published-member.ts'
 import type { Situation } from './situation.ts'
 import { publishedTags } from './tags.ts'
 import type { View } from './view.ts'
@@ -19,7 +21,8 @@ export interface LocalStatus {
   readonly seat: string | null
   readonly seatState: 'ready' | 'incomplete' | 'diverged'
   readonly role: 'primary' | 'standby' | 'none'
-  /** In Patroni's words. */
+  /** In Patroni's words, as in the member key. */
+  readonly publishedRole: PublishedRole
   readonly state: string
   /** It holds the leadership by its own guard: the deadline has not come, or a maintenance pause lifted it. */
   readonly leads: boolean
@@ -89,7 +92,8 @@ export function localStatus(
     seat: remembered.seat,
     seatState: remembered.seatState,
     role: instance?.kind === 'primary' || instance?.kind === 'standby' ? instance.kind : 'none',
-    state: stateOf(situation),
+    publishedRole: publishedRole(situation),
+    state: publishedState(situation),
     leads: leads(situation, now),
     deadlineLeftMs: guard?.mode === 'armed' && guard.deadline ? remaining(guard.deadline, now) : null,
     guard: guard && { mode: guard.mode, term: guard.term, alive: guard.alive, adopted: guard.adopted },
@@ -105,19 +109,6 @@ export function localStatus(
     because: decision?.because ?? {},
     ending: view.ending,
   }
-}
-
-/** The state in Patroni's words, as its member keys and its REST interface spell it. */
-export function stateOf({ view, guard, running }: Situation): string {
-  const job = view.job?.state === 'running' ? view.job.order.kind : null
-  if (job === 'initialise') return 'initializing new cluster'
-  if (job === 'clone') return 'creating replica'
-  if (running.kind === 'starting') return 'starting'
-  if (running.kind === 'primary' || running.kind === 'standby') {
-    return view.memory.stopAskedAt === null ? 'running' : 'stopping'
-  }
-  if (running.kind === 'unknown') return view.memory.stopAskedAt === null ? 'unknown' : 'stopping'
-  return guard?.exit?.cause === 'self' ? 'crashed' : 'stopped'
 }
 
 /** Without a live guard, or with a record that names another installation, the answer is no. */

@@ -81,7 +81,7 @@ function ownRow(context: MemberContext, published: MemberRecord | null): MemberS
     name: local.name,
     self: true,
     leader,
-    role: local.role === 'primary' ? 'primary' : local.role === 'standby' ? 'replica' : 'uninitialized',
+    role: local.publishedRole,
     state: (local.state === 'running' ? standby?.replicationState : null) ?? local.state,
     timeline: positionOf(local)?.timeline ?? published?.timeline ?? null,
     ...lagOf(

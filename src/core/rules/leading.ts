@@ -64,7 +64,11 @@ export const LEADING: readonly Rule[] = [
             because: exitOf(s),
             actions: [take(s)],
             wakeInMs: 20,
-            memory: { selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, SELF_TAKES_MAX), hung: false },
+            memory: {
+              lastAttemptAt: s.now,
+              selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, SELF_TAKES_MAX),
+              hung: false,
+            },
           }
         : null,
   },

@@ -50,7 +50,7 @@ export const PROMOTING: readonly Rule[] = [
     does: 'takes the next term (T3): a promotion is never repeated under its old number',
     plan: s =>
       electing(s) && isDead(s) && promotionBegun(s)
-        ? { because: exitOf(s), actions: [take(s)], wakeInMs: 20 }
+        ? { because: exitOf(s), actions: [take(s)], wakeInMs: 20, memory: { lastAttemptAt: s.now } }
         : null,
   },
   {

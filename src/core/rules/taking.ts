@@ -33,7 +33,7 @@ export const TAKEOVER: readonly Rule[] = [
         ? {
             actions: [take(s)],
             wakeInMs: 20,
-            memory: { selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, 3) },
+            memory: { lastAttemptAt: s.now, selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, 3) },
           }
         : null,
   },
@@ -44,7 +44,12 @@ export const TAKEOVER: readonly Rule[] = [
     plan: s => {
       const exclusion = ready(s)
       if (!exclusion || turnIn(s, exclusion) > 0) return null
-      return { because: { exclusion, silenceMs: s.silence }, actions: [take(s)], wakeInMs: 20 }
+      return {
+        because: { exclusion, silenceMs: Math.round(s.silence ?? 0) },
+        actions: [take(s)],
+        wakeInMs: 20,
+        memory: { lastAttemptAt: s.now },
+      }
     },
   },
   {
