@@ -51,7 +51,7 @@ export function judge(record: readonly Entry[], survivor: Survivor, window: Wind
     acknowledged: acknowledged.length,
     lost: lost.map(rowName),
     lostAfterReplication: lost.filter(row => reached(row, committedBy, survivor)).map(rowName),
-    lateAcknowledgements: lateAcknowledgements(acknowledgedBefore(record, window.untilNs)),
+    lateAcknowledgements: lateAcknowledgements(acknowledgedBefore(record, window.untilNs), window.fromNs),
     phantoms: failed
       .filter(entry => entry.kind === 'refused' && survivor.rows.has(rowName(entry)))
       .map(rowName),
@@ -133,7 +133,7 @@ function reign(entry: Acknowledged): string {
 }
 
 /** In the order of time a reign that was followed by another never comes back, nor does a lower timeline. */
-function lateAcknowledgements(acknowledged: readonly Acknowledged[]): readonly string[] {
+function lateAcknowledgements(acknowledged: readonly Acknowledged[], fromNs: number): readonly string[] {
   const firsts = new Map<string, Acknowledged>()
   let latest: Acknowledged | null = null
   const late: string[] = []
@@ -143,7 +143,7 @@ function lateAcknowledgements(acknowledged: readonly Acknowledged[]): readonly s
     if (begins) firsts.set(name, entry)
     if (latest === null || (begins && entry.timeline >= latest.timeline)) {
       latest = entry
-    } else if (name !== reign(latest)) {
+    } else if (name !== reign(latest) && entry.atNs > fromNs) {
       late.push(
         `${rowName(entry)} by ${name}, ${((entry.atNs - latest.atNs) / 1e9).toFixed(3)} s after ${reign(latest)}`,
       )

@@ -1,0 +1,46 @@
+// What a benchmark compares: vigil and Debian's Patroni on the same hosts, with the same YAML.
+import { type Cluster, openCluster } from '../../test/lab/cluster.ts'
+import type { Timings } from '../../test/lab/configuration.ts'
+import { PATRONI_FASTEST, PATRONI_SHIPPED, patroniProduct } from '../../test/lab/patroni.ts'
+import { newestPostgres } from '../../test/lab/postgres-programs.ts'
+import { installVigil } from '../../test/lab/vigil.ts'
+
+export interface Contestant {
+  /** As it is asked for on the command line. */
+  readonly id: string
+  readonly title: string
+  readonly kind: 'vigil' | 'patroni'
+  readonly timings: Timings
+}
+
+export const CONTESTANTS: readonly Contestant[] = [
+  { id: 'vigil', title: 'vigil, ttl 10', kind: 'vigil', timings: { ttl: 10, loopWait: 2, retryTimeout: 3 } },
+  // The floor without cgroup.kill and nftables.
+  {
+    id: 'vigil-lowest',
+    title: 'vigil, ttl 7',
+    kind: 'vigil',
+    timings: { ttl: 7, loopWait: 1, retryTimeout: 3 },
+  },
+  { id: 'patroni', title: 'Patroni, ttl 30', kind: 'patroni', timings: PATRONI_SHIPPED },
+  { id: 'patroni-fastest', title: 'Patroni, ttl 20', kind: 'patroni', timings: PATRONI_FASTEST },
+]
+
+export function openContestant(contestant: Contestant, progress: (step: string) => void): Promise<Cluster> {
+  return openCluster({
+    kind: 'namespaces',
+    progress,
+    product: (network, etcd) => {
+      const settings = {
+        scope: 'bench',
+        timings: contestant.timings,
+        subnet: network.subnet,
+        etcd: etcd.hosts,
+        binDirectory: newestPostgres(),
+      }
+      return contestant.kind === 'vigil'
+        ? installVigil(network.directory, settings)
+        : patroniProduct('patroni', settings)
+    },
+  })
+}
