@@ -78,7 +78,7 @@ export function shown(key: string, value: unknown): string {
 /** Connection strings and commands carry passwords inside. */
 function withoutCredentials(value: string): string {
   return value
-    .replace(/(:\/\/[^/@\s]*:)[^@\s]*@/g, '$1***@')
+    .replace(/(:\/\/[^/@\s:]*:)\S*@/g, '$1***@')
     .replace(/((?:pass\w*|secret|token)\s*[=:]\s*)("[^"]*"|'[^']*'|[^\s'"]+)/gi, '$1***')
 }
 

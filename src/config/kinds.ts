@@ -74,9 +74,9 @@ export const host: Kind<string> = {
 }
 
 export const url: Kind<string> = {
-  expected: 'http://HOST:PORT or https://HOST:PORT',
+  expected: 'http://HOST:PORT or https://HOST:PORT, without user and password',
   text: true,
-  read: raw => (typeof raw === 'string' && /^https?:\/\//.test(raw) && URL.canParse(raw) ? raw : undefined),
+  read: raw => (typeof raw === 'string' && /^https?:\/\//.test(raw) && isHostOrUrl(raw) ? raw : undefined),
 }
 
 /** `- data-checksums` and `- encoding: UTF8`, or one mapping. */
@@ -112,6 +112,8 @@ function readName(raw: unknown): string | undefined {
 }
 
 function isHostOrUrl(value: string): boolean {
-  if (/^https?:\/\//.test(value)) return URL.canParse(value)
+  // Credentials have their own keys, where they are not shown.
+  if (/^https?:\/\//.test(value))
+    return URL.canParse(value) && new URL(value).username === '' && !value.includes('@')
   return /^[^\s/@?#]+$/.test(value) && URL.canParse(`http://${value}`)
 }

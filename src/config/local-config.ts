@@ -67,14 +67,12 @@ export interface PostgresqlConfig {
 }
 
 export interface BootstrapConfig {
-  /** As written; the agent completes it with `newClusterConfig`. */
+  /** As written, with `bootstrap.pg_hba` in it; the agent completes it with `newClusterConfig`. */
   readonly dcs: Readonly<Record<string, unknown>>
   /** Anything but `initdb` is not supported yet: initialise nothing then. */
   readonly method: string
   readonly initdb: readonly ProgramOption[]
   readonly postBootstrap: string | null
-  /** Lines for pg_hba.conf of a new cluster. */
-  readonly hba: readonly string[] | null
 }
 
 export interface LogConfig {
@@ -93,8 +91,6 @@ export interface LocalConfig {
   readonly scope: string
   readonly name: string
   readonly namespace: string
-  /** Prefix of the cluster's keys, `/service/SCOPE/`. */
-  readonly storePrefix: string
   readonly restapi: RestConfig
   readonly ctl: CtlConfig
   readonly store: StoreConfig

@@ -1,6 +1,8 @@
 // From what was written to a complete configuration: defaults, and what only several keys together can show.
 import { dirname, join } from 'node:path'
+import { patchDynamicConfig } from '../core/dynamic-config.ts'
 import { DYNAMIC_POSTGRESQL_KEYS, type DynamicKey } from '../core/dynamic-keys.ts'
+import { isMapping } from '../core/setting-kind.ts'
 import type { Address, ListenAddress } from './address.ts'
 import { formatAddress, isWildcard } from './address.ts'
 import { crossCheck } from './cross-check.ts'
@@ -56,7 +58,6 @@ function complete(parts: Parts, written: WrittenConfig, root: MappingNode): Loca
   return {
     ...parts,
     namespace,
-    storePrefix: `${namespace === '/' ? '' : namespace}/${parts.scope}/`,
     ctl: resolveCtl(written),
     bootstrap: resolveBootstrap(written),
     tags: tags?.kind === 'mapping' ? (plain(tags) as Readonly<Record<string, unknown>>) : {},
@@ -221,14 +222,21 @@ function sharedValues(root: MappingNode): Readonly<Record<string, unknown>> {
   return Object.fromEntries(shared.map(([key, { node }]) => [key, leafValue(keys[key]!.kind, node)]))
 }
 
-function resolveBootstrap({ bootstrap }: WrittenConfig): BootstrapConfig {
+function resolveBootstrap({ bootstrap, postgresql }: WrittenConfig): BootstrapConfig {
+  const dcs = bootstrap?.dcs ?? {}
   return {
-    dcs: bootstrap?.dcs ?? {},
+    dcs: postgresql?.pg_hba ? dcs : withHba(dcs, bootstrap?.pg_hba ?? []),
     method: bootstrap?.method ?? 'initdb',
     initdb: bootstrap?.initdb ?? [],
     postBootstrap: bootstrap?.post_bootstrap ?? bootstrap?.post_init ?? null,
-    hba: bootstrap?.pg_hba ?? null,
   }
+}
+
+/** In Patroni these lines reach the other members with the copy of the data; here all members are told. */
+function withHba(dcs: BootstrapConfig['dcs'], hba: readonly string[]): BootstrapConfig['dcs'] {
+  const shared = dcs['postgresql']
+  if (hba.length === 0 || (isMapping(shared) && shared['pg_hba'])) return dcs
+  return patchDynamicConfig(dcs, { postgresql: { pg_hba: hba } })
 }
 
 function resolveCtl({ ctl, restapi }: WrittenConfig): CtlConfig {

@@ -91,7 +91,7 @@ const ctl = object({
 const log = object({
   type: used(oneOf('plain', 'json'), 'Form of a line', 'plain'),
   level: used(oneOf('DEBUG', 'INFO', 'WARN', 'WARNING', 'ERROR', 'FATAL', 'CRITICAL'), 'Least level', 'INFO'),
-  dir: later(path, 'Directory of log files'),
+  dir: used(path, 'Directory for vigild.log', 'standard output'),
   mode: later(integer({ min: 0, max: 511 }), 'Rights of log files'),
   file_num: later(integer({ min: 0 }), 'Log files kept'),
   file_size: later(bytes({ min: 1 }), 'Size of a log file'),
@@ -181,7 +181,7 @@ const bootstrap = object({
   initdb: used(initdbOptions, 'Options of initdb'),
   post_bootstrap: used(nonEmptyText, 'Command to run in a new cluster'),
   post_init: used(nonEmptyText, 'Older name of post_bootstrap'),
-  pg_hba: used(textList, 'Lines for pg_hba.conf of a new cluster, if postgresql.pg_hba is not given'),
+  pg_hba: used(textList, 'Becomes postgresql.pg_hba of the dynamic configuration, if that is given nowhere'),
   users: ignored(mapping, 'Patroni 4 does not create them either; use post_bootstrap'),
 }).partial()
 

@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import fc from 'fast-check'
+import { eachLeaf } from '../../src/config/check.ts'
+import { isSecretKey } from '../../src/config/finding.ts'
 import { loadConfig, parseConfig } from '../../src/config/load.ts'
 import { localSettings } from '../../src/config/local-config.ts'
 import { generateSampleConfig } from '../../src/config/sample.ts'
@@ -303,7 +305,6 @@ test('addresses are read with and without port, and with IPv6', () => {
 test('the state directory lies beside the data, one for each member of each cluster', () => {
   const { config } = parseConfig([{ name: 'vigil.yml', text: IN_A_FILE }])
   assert.equal(config?.stateDir, '/srv/vigil-main-amber')
-  assert.equal(config?.storePrefix, '/service/main/')
 })
 
 test('what a check finds on the machine stands at the line of its key', async () => {
@@ -326,4 +327,57 @@ test('what a check finds on the machine stands at the line of its key', async ()
       ],
     ],
   )
+})
+
+test('the rules of bootstrap.pg_hba become dynamic, unless rules are given elsewhere', () => {
+  const rules = ['host all all 10.0.0.0/8 md5']
+  const bootstrap = `bootstrap:\n  pg_hba: ${JSON.stringify(rules)}\n`
+  const dynamicRules = (text: string) => {
+    const { config } = parseConfig([{ name: 'vigil.yml', text }])
+    return (config?.bootstrap.dcs['postgresql'] as { pg_hba?: unknown } | undefined)?.pg_hba
+  }
+  assert.deepEqual(dynamicRules(IN_A_FILE + bootstrap), rules)
+  const own = IN_A_FILE.replace('postgresql:\n', 'postgresql:\n  pg_hba: [local all all peer]\n')
+  assert.equal(dynamicRules(own + bootstrap), undefined)
+  const dynamic = `${IN_A_FILE}${bootstrap}  dcs: {postgresql: {pg_hba: [local all all peer]}}\n`
+  assert.deepEqual(dynamicRules(dynamic), ['local all all peer'])
+})
+
+test('endpoints of the store become URLs', () => {
+  for (const [written, endpoints] of [
+    ['hosts: a:2379,b', ['http://a:2379', 'http://b:2379']],
+    ['hosts: [https://a:443, "[::1]:2380"]', ['https://a:443', 'http://[::1]:2380']],
+    ['{host: "a:80", protocol: https}', ['https://a:80']],
+    ['url: http://a:80', ['http://a:80']],
+  ] as const) {
+    const text = IN_A_FILE.replace('etcd3:\n  hosts: [10.0.0.1:2379, 10.0.0.2:2379]', `etcd3:\n  ${written}`)
+    const { config, findings } = parseConfig([{ name: 'vigil.yml', text }])
+    assert.deepEqual(config?.store.endpoints, endpoints, findings[0]?.found)
+  }
+})
+
+test('no finding shows the value of a secret, whatever is wrong with it', () => {
+  const secret = 's3cr3tvalue'
+  const forms = [secret, [secret], { [secret]: 1 }, `${secret}\n`, { a: secret }]
+  const paths: (readonly string[])[] = [['bootstrap', 'dcs', 'postgresql', 'parameters', 'my.password']]
+  eachLeaf(path => {
+    if (isSecretKey(path.join('.'))) paths.push(path)
+  })
+  assert.ok(paths.length > 10)
+  for (const path of paths) {
+    for (const form of forms) {
+      const document = path.reduceRight<unknown>((value, key) => ({ [key]: value }), form)
+      const { findings } = parseConfig([{ name: 'vigil.yml', text: JSON.stringify(document) }])
+      assert.ok(!JSON.stringify(findings).includes(secret), path.join('.'))
+    }
+  }
+  const inside = {
+    etcd3: { url: `http://u:${secret}@h@x:1`, hosts: [`http://u:${secret}@h`] },
+    postgresql: {
+      parameters: { primary_conninfo: `host=a password=${secret}`, port: `postgres://u:${secret}@h` },
+    },
+  }
+  const { findings } = parseConfig([{ name: 'vigil.yml', text: JSON.stringify(inside) }])
+  assert.ok(findings.length >= 4)
+  assert.ok(!JSON.stringify(findings).includes(secret), JSON.stringify(findings))
 })
