@@ -59,7 +59,9 @@ export function createHandler({ desk, access, log }: HandlerOptions) {
         log.error('a request failed', { method: request.method, path: request.url, reason: reasonOf(error) })
         return { status: 500, text: 'internal error', close: true }
       })
-      .then(answer => send(response, answer, found.kind === 'found' && found.headOnly))
+      .then(answer =>
+        send(response, answer, found.kind === 'found' && found.headOnly ? request.method : null),
+      )
       .catch(() => response.destroy())
   }
 }
@@ -102,12 +104,13 @@ function notRouted(found: Exclude<Match, Found>): Reply {
   return { status: 405, text: `possible here: ${found.allow}`, headers: { allow: found.allow }, close: true }
 }
 
-function send(response: ServerResponse, reply: Reply, headOnly: boolean): void {
+/** `statusOnly`: the method, when only the status is wanted; HEAD still tells how long the body would be. */
+function send(response: ServerResponse, reply: Reply, statusOnly: string | null | undefined): void {
   const json = 'json' in reply
   const body = Buffer.from(json ? JSON.stringify(reply.json) : reply.text)
   response.writeHead(reply.status, {
     'content-type': json ? 'application/json' : 'text/plain; charset=utf-8',
-    'content-length': body.length,
+    'content-length': statusOnly === 'OPTIONS' ? 0 : body.length,
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     ...(json && reply.revision !== undefined && { etag: `"${reply.revision}"` }),
@@ -115,5 +118,5 @@ function send(response: ServerResponse, reply: Reply, headOnly: boolean): void {
     // What was not read would be taken for the next request.
     ...(reply.close && { connection: 'close' }),
   })
-  response.end(headOnly ? undefined : body)
+  response.end(statusOnly ? undefined : body)
 }

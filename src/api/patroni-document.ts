@@ -14,7 +14,7 @@ export function patroniDocument(status: ClusterStatus, scheduled: ScheduledResta
   return present({
     state: local.state,
     ...instancePart(status),
-    role: local.role === 'primary' ? 'primary' : local.role === 'standby' ? 'replica' : 'uninitialized',
+    role: local.publishedRole,
     pause: status.paused || undefined,
     cluster_unlocked: status.leader === null || undefined,
     dcs_last_seen: lastSeen(status),

@@ -55,14 +55,14 @@ function successText({ change, candidate }: AwaitedChange, leader: string): stri
   return `Successfully ${verb} over to "${leader}"${instead}`
 }
 
+/** Why, if this member is the one that refused; the leader's own record of decisions has it otherwise. */
 function failureText(desk: Desk, { change }: AwaitedChange, lastBefore: number): string {
   const told = desk.agent
     .decisions()
-    .filter(decision => decision.sequence > lastBefore && /^(handover|release)/.test(decision.rule))
-    .at(-1)
-  const because = told ? Object.entries(told.because).map(([name, value]) => `${name} ${value}`) : []
-  const detail = told ? ` (${[told.rule, ...because].join(', ')})` : ''
-  return `${title(change)} failed: the leader goes on${detail}`
+    .filter(decision => decision.sequence > lastBefore)
+    .map(({ because }) => because['refused'] ?? because['reason'])
+    .findLast(reason => typeof reason === 'string')
+  return `${title(change)} failed: ${told ?? 'the leader goes on'}`
 }
 
 function title(change: Change): string {

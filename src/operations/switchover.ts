@@ -68,6 +68,7 @@ function formProblem(
   if (change === 'switchover' && !leader) return refused(400, 'A switchover needs the name of the leader')
   if (status.paused && scheduledAt) return refused(400, 'Cannot schedule a switchover in maintenance mode')
   if (status.paused && !candidate) return refused(400, 'In maintenance mode a switchover needs a candidate')
+  if (status.paused) return refused(412, 'In maintenance mode nobody hands over: resume first')
   if (candidate && candidate === (leader ?? status.leader))
     return refused(400, 'The candidate is the leader already')
   if (change === 'switchover' && status.leader === null)
