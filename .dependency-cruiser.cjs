@@ -15,6 +15,7 @@ const MAY_IMPORT = {
   backup: ['kernel', 'core', 'ports'],
   // Beside the middle: read by the composition roots, they know no part of it.
   config: ['kernel', 'core', 'ports'],
+  host: ['kernel', 'core', 'ports'],
   telemetry: ['kernel', 'core', 'ports'],
   // This machine: clocks, the member's memory on disk, locks, users.
   host: ['kernel', 'core', 'ports'],

@@ -29,10 +29,9 @@ export function runSource(entry, args) {
 
 async function runProgram(file, args, options = ['--enable-source-maps']) {
   const child = spawn(process.execPath, [...options, file, ...args], { cwd: projectRoot, stdio: 'inherit' })
-  // Ctrl-C reaches the child by itself; this process only waits for it to clean up.
-  const stay = () => {}
+  // The child cleans up; this process waits for it. A terminal's Ctrl-C reaches both, which does no harm.
   const pass = signal => child.kill(signal)
-  process.on('SIGINT', stay)
+  process.on('SIGINT', pass)
   process.on('SIGTERM', pass)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
