@@ -149,7 +149,7 @@ export function cluster(change: Partial<ClusterState> = {}): ClusterState {
   }
 }
 
-interface ViewChange {
+export interface ViewChange {
   readonly name?: string
   readonly instance?: InstanceStatus | null
   readonly cluster?: ClusterState | null
@@ -249,7 +249,7 @@ export interface World {
   /** What the agent sees from now on. */
   show(next: () => View | null): void
   outcome(next: Promise<RequestOutcome>): void
-  failover(): FailoverRequest | null
+  failover(): Partial<FailoverRequest> | null
   readonly decisions: RecordedDecision[]
 }
 
@@ -329,7 +329,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     outcome: next => {
       answer = next
     },
-    failover: () => JSON.parse(store.entries.get(keys.failover)?.value ?? 'null') as FailoverRequest | null,
+    failover: () => JSON.parse(store.entries.get(keys.failover)?.value ?? 'null') as Partial<FailoverRequest> | null,
   }
 }
 
