@@ -37,7 +37,7 @@ async function beClients({ host, port }) {
         report()
       }
     }
-    await loop()
+    void loop()
   }
   // The measuring side reads each acknowledgement when it arrives, not when it is its turn.
   setPriority(-19)
