@@ -52,6 +52,8 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
       return done()
     case 'terminate-walsenders':
       return endWalSenders(context, action.except, view)
+    case 'drop':
+      return fromGuard(await guard.drop(action.term))
     case 'ensure-guard':
       return (await guard.ensure(clock.limit(GUARD_LIMIT_MS))) ? done() : stopped('no guard')
     case 'run-job':

@@ -72,6 +72,8 @@ export type Action =
       readonly signature: string
     }
   | { readonly kind: 'terminate-walsenders'; readonly except: readonly string[] }
+  /** Ends a term at the guard while nothing is alive. */
+  | { readonly kind: 'drop'; readonly term: number }
   | { readonly kind: 'ensure-guard' }
   | { readonly kind: 'run-job'; readonly order: JobOrder }
   | { readonly kind: 'clear-job' }

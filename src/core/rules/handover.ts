@@ -5,7 +5,7 @@ import type { Action } from '../action.ts'
 import { lagBehind } from '../candidate.ts'
 import type { PeerReport } from '../peer.ts'
 import { handoverRecord, renewedRecord } from '../record.ts'
-import { isDead, renewalDue, type Situation } from '../situation.ts'
+import { isDead, memberByName, renewalDue, type Situation } from '../situation.ts'
 import type { TermRecord } from '../term.ts'
 import { plainRenewal, release, renew } from '../transaction.ts'
 import { leads } from './leading.ts'
@@ -164,9 +164,18 @@ function successorObstacle(s: Situation, name: string | null): string | null {
   if (!peer.install || !s.record?.members.includes(peer.install)) return `${name} is not a listed member`
   if (peer.noFailover) return `${name} is tagged nofailover`
   if (!peer.promotable || !peer.position) return `${name} can't be promoted now`
+  if (!streams(s, name)) return `${name} does not stream`
   const lag = s.end ? lagBehind(peer.position, s.end) : 0
   if (lag > s.view.settings.maximumLagOnFailover) return `${name} lags ${lag} bytes`
   return null
+}
+
+/** What the stop writes must reach the successor: from this leader, or from the member it is told to stream from. */
+function streams(s: Situation, name: string): boolean {
+  if (s.running.kind !== 'primary') return true
+  const direct = s.running.status.replication.some(c => c.applicationName === name && c.state === 'streaming')
+  const member = memberByName(s.cluster, name)
+  return direct || (member?.tags['replicatefrom'] !== undefined && member.replicationState === 'streaming')
 }
 
 function bestPeer(s: Situation): PeerReport | null {

@@ -56,10 +56,10 @@ export const LEADING: readonly Rule[] = [
   },
   {
     id: 'self-take',
-    when: 'leading, serving, and the guard says that the instance is dead',
+    when: "leading, serving, and the instance is dead by the guard's word, or only a standby",
     does: 'takes the next term at once (T3); it starts as a standby and is promoted under it',
     plan: s =>
-      leads(s) && s.record?.state === 'serving' && isDead(s) && !heldOff(s)
+      leads(s) && s.record?.state === 'serving' && !primaryRuns(s) && !heldOff(s)
         ? {
             because: exitOf(s),
             actions: [take(s)],
@@ -105,6 +105,11 @@ export const LEADING: readonly Rule[] = [
     plan: s => (leads(s) && s.record?.state === 'serving' ? lead(s) : null),
   },
 ]
+
+/** A standby writes nothing: whether it is dead or in recovery, the leadership of this term is over. */
+function primaryRuns(s: Situation): boolean {
+  return !isDead(s) && s.running.kind !== 'standby'
+}
 
 function lead(s: Situation): Plan {
   const due = renewalDue(s)

@@ -89,11 +89,24 @@ export const REJOINING: readonly Rule[] = [
     plan: s => (s.record && !leads(s) && isDead(s) && diverged(s) ? rewind(s) : null),
   },
   {
+    id: 'drop-term',
+    when: 'nothing runs, and the guard still counts a term that is over',
+    does: 'gives the term up at the guard, so that a standby can start',
+    plan: s => {
+      const term = s.guard?.term ?? null
+      const over = s.record !== null && term !== null && (!s.holding || s.record.term > term)
+      if (!over || !isDead(s) || s.guard?.mode === 'standby') return null
+      return { actions: [{ kind: 'drop', term }], wakeInMs: 1 }
+    },
+  },
+  {
     id: 'start-standby',
     when: 'nothing runs, and there is a copy',
     does: 'starts it as a standby without an upstream: it follows when its end is known',
     plan: s => {
-      if (leads(s) || !isDead(s) || !s.control || paused(s)) return null
+      // While the guard counts a deadline this member may still lead, and a standby in its place would lead nothing.
+      const free = s.guard?.mode === 'standby' || s.guard?.mode === 'fenced'
+      if (leads(s) || !free || !isDead(s) || !s.control || paused(s)) return null
       const last = s.view.memory.starts[0]
       const sinceMs = last ? elapsedAtMost(last, s.now) : null
       if (sinceMs !== null && sinceMs < START_BACKOFF_MS) return wait({ sinceMs }, START_BACKOFF_MS - sinceMs)
