@@ -10,6 +10,7 @@ import { waitFor } from '../lab/wait.ts'
 
 export interface EtcdNode {
   readonly port: number
+  pid(): number
   /** SIGSTOP, SIGCONT: connections stay open, nothing is answered. */
   freeze(): void
   thaw(): void
@@ -135,6 +136,7 @@ function oneNode(
   }
   return {
     port,
+    pid: () => running().pid!,
     start: () => {
       child = spawn(program, args, { stdio: 'ignore' })
     },

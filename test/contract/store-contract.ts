@@ -3,39 +3,21 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { isVigilError } from '../../src/kernel/errors.ts'
-import type { KeyValue, Transaction, TransactionResult, Write } from '../../src/ports/store.ts'
+import type { KeyValue, Transaction } from '../../src/ports/store.ts'
 import { waitFor } from '../lab/wait.ts'
-
-export interface StoreUnderTest {
-  /** A new client, which the caller closes. */
-  connect(): KeyValue
-  readonly faults: StoreFaults
-  stop(): Promise<void>
-}
-
-/** What a test can do to the store. Each lasts until `heal`. */
-export interface StoreFaults {
-  /** Requests are carried out, answers are lost. */
-  loseAnswers(): Promise<void>
-  /** Nobody listens: certain not to have arrived. */
-  refuse(): Promise<void>
-  /** Everything is accepted and nothing answered. */
-  freeze(): Promise<void>
-  /** Back to normal; resolves when calls succeed again. */
-  heal(): Promise<void>
-  /** Established connections break; new ones work. */
-  cut(): Promise<void>
-  /** The store stops and starts again with its data. */
-  restart(): Promise<void>
-  /** Another server of the store takes the lead. */
-  moveLeader(): Promise<void>
-}
-
-const LIMIT_MS = 10_000
-const SHORT_MS = 1_500
-const WAIT_MS = 30_000
-
-const limit = (ms = LIMIT_MS) => AbortSignal.timeout(ms)
+import {
+  applied,
+  keysOf,
+  limit,
+  put,
+  type StoreUnderTest,
+  type Subject,
+  valuesOf,
+  WAIT_MS,
+  wakesFor,
+  writes,
+} from './contract-calls.ts'
+import { faults } from './contract-faults.ts'
 
 export function storeContract(name: string, start: () => Promise<StoreUnderTest>): void {
   describe(name, { timeout: 300_000 }, () => {
@@ -60,12 +42,6 @@ export function storeContract(name: string, start: () => Promise<StoreUnderTest>
     limits(use)
     faults(use)
   })
-}
-
-interface Subject {
-  readonly kv: KeyValue
-  readonly store: StoreUnderTest
-  readonly prefix: string
 }
 
 function readsAndWrites(use: () => Subject): void {
@@ -336,182 +312,4 @@ function limits(use: () => Subject): void {
     await applied(kv, put(`${prefix}b`, '1'))
     assert.equal(woken, stopped)
   })
-}
-
-function faults(use: () => Subject): void {
-  test('a write whose answer was lost is unknown, and is there when read back', async () => {
-    const { kv, store, prefix } = use()
-    const key = `${prefix}a`
-    const revision = await applied(kv, put(key, 'before'))
-    await store.faults.loseAnswers()
-    const bound = {
-      compare: [{ key, modRevision: revision }],
-      writes: [put(key, 'after')],
-      readOnFailure: [key],
-    }
-    const result = await kv.transact(bound, limit(SHORT_MS))
-    await store.faults.heal()
-    assert.equal(result.kind, 'unknown')
-    await waitFor('the write is there', WAIT_MS, async () => {
-      return valuesOf((await kv.list(prefix, limit())).entries).includes('after')
-    })
-    // The same attempt again loses its comparison and is shown what it had done itself.
-    const again = await kv.transact(bound, limit())
-    assert.ok(again.kind === 'conflict')
-    assert.deepEqual(valuesOf(again.entries), ['after'])
-  })
-
-  test('with nobody listening a write has certainly failed, and everything works again afterwards', async () => {
-    const { kv, store, prefix } = use()
-    await applied(kv, put(`${prefix}before`, '1'))
-    await store.faults.refuse()
-    // The first may meet a connection that was open; from then on there is none.
-    await kv.transact(writes(put(`${prefix}first`, '1')), limit(SHORT_MS))
-    const result = await kv.transact(writes(put(`${prefix}second`, '1')), limit(SHORT_MS))
-    assert.equal(result.kind, 'failed')
-    assert.equal((await kv.grantLease(5_000, limit(SHORT_MS))).kind, 'failed')
-    await assert.rejects(kv.list(prefix, limit(SHORT_MS)), error => isVigilError(error, 'STORE_UNREACHABLE'))
-    await store.faults.heal()
-    await works(kv, prefix)
-    assert.equal(keysOf((await kv.list(prefix, limit())).entries).includes(`${prefix}second`), false)
-  })
-
-  test('a store that stands still ends no call later than its limit, and no write as failed', async () => {
-    const { kv, store, prefix } = use()
-    await applied(kv, put(`${prefix}a`, '1'))
-    await store.faults.freeze()
-    const begin = performance.now()
-    const outcomes = await Promise.all([
-      kv.transact(writes(put(`${prefix}b`, '1')), limit(SHORT_MS)),
-      kv.grantLease(5_000, limit(SHORT_MS)),
-      kv.list(prefix, limit(SHORT_MS)).then(
-        () => ({ kind: 'answered' }),
-        (error: unknown) => ({ kind: isVigilError(error) ? error.code : 'other' }),
-      ),
-    ])
-    const took = performance.now() - begin
-    await store.faults.heal()
-    assert.deepEqual(
-      outcomes.map(outcome => outcome.kind),
-      ['unknown', 'failed', 'STORE_UNREACHABLE'],
-    )
-    assert.ok(took < SHORT_MS + 5_000, `the calls took ${took} ms`)
-    await works(kv, prefix)
-  })
-
-  test('cut connections are made again, and a watch goes on', async () => {
-    const { kv, store, prefix } = use()
-    let woken = 0
-    const watch = kv.watch(prefix, () => woken++)
-    try {
-      await wakesFor(() => woken, kv, prefix)
-      for (let round = 0; round < 3; round++) {
-        await store.faults.cut()
-        await works(kv, prefix)
-        await wakesFor(() => woken, kv, prefix)
-      }
-    } finally {
-      watch.stop()
-    }
-  })
-
-  test('a restart keeps everything: values, revisions, the cluster; and a watch goes on', async () => {
-    const { kv, store, prefix } = use()
-    let woken = 0
-    const watch = kv.watch(prefix, () => woken++)
-    try {
-      await applied(kv, put(`${prefix}a`, '1'))
-      const before = await kv.list(prefix, limit())
-      await store.faults.restart()
-      await works(kv, `${prefix}works/`)
-      const after = await kv.list(`${prefix}a`, limit())
-      assert.deepEqual(after.entries, before.entries)
-      assert.equal(after.clusterId, before.clusterId)
-      assert.ok(after.revision >= before.revision)
-      await wakesFor(() => woken, kv, prefix)
-    } finally {
-      watch.stop()
-    }
-  })
-
-  test('while the lead moves, no acknowledged write is lost and none counts twice', async () => {
-    const { kv, store, prefix } = use()
-    const key = `${prefix}counter`
-    await applied(kv, put(key, '0'))
-    let sure = 0
-    let unsure = 0
-    for (let round = 0; round < 4; round++) {
-      const move = store.faults.moveLeader()
-      for (let step = 0; step < 15; step++) {
-        const result = await increment(kv, key)
-        if (result === 'applied') sure++
-        if (result === 'unknown') unsure++
-      }
-      await move
-    }
-    await works(kv, `${prefix}works/`)
-    const [entry] = (await kv.list(key, limit())).entries
-    const value = Number(entry?.value)
-    assert.ok(value >= sure && value <= sure + unsure, `${value} is not within ${sure} + ${unsure} unknown`)
-    assert.ok(sure > 0)
-  })
-}
-
-/** Reads and adds one, bound to the revision read. */
-async function increment(kv: KeyValue, key: string): Promise<TransactionResult['kind'] | 'unread'> {
-  try {
-    const [entry] = (await kv.list(key, limit(SHORT_MS))).entries
-    const compare = [{ key, modRevision: entry!.modRevision }]
-    const change = { compare, writes: [put(key, String(Number(entry!.value) + 1))], readOnFailure: [] }
-    return (await kv.transact(change, limit(SHORT_MS))).kind
-  } catch (error) {
-    if (!isVigilError(error, 'STORE_UNREACHABLE')) throw error
-    return 'unread'
-  }
-}
-
-/** Calls succeed, possibly after a few that meet what a fault left behind. */
-async function works(kv: KeyValue, prefix: string): Promise<void> {
-  await waitFor('the store works', WAIT_MS, async () => {
-    const result = await kv.transact(
-      writes(put(`${prefix}works`, randomBytes(4).toString('hex'))),
-      limit(SHORT_MS),
-    )
-    await kv.list(prefix, limit(SHORT_MS))
-    return result.kind === 'applied'
-  })
-}
-
-/** Writes until the watch wakes: a hint may be late and may be lost while it is being established. */
-async function wakesFor(woken: () => number, writer: KeyValue, prefix: string): Promise<void> {
-  await waitFor('a change woke the watch', WAIT_MS, async () => {
-    const before = woken()
-    await writer.transact(writes(put(`${prefix}wake`, randomBytes(4).toString('hex'))), limit(SHORT_MS))
-    return waitFor('this one', 1_000, () => woken() > before).catch(() => false)
-  })
-}
-
-async function applied(kv: KeyValue, ...changes: readonly Write[]): Promise<bigint> {
-  const result = await kv.transact(writes(...changes), limit())
-  assert.ok(
-    result.kind === 'applied',
-    JSON.stringify(result, (_, value: unknown) => String(value)),
-  )
-  return result.revision
-}
-
-function writes(...changes: readonly Write[]): Transaction {
-  return { compare: [], writes: changes, readOnFailure: [] }
-}
-
-function put(key: string, value: string, lease?: string): Write {
-  return lease === undefined ? { put: key, value } : { put: key, value, lease }
-}
-
-function keysOf(entries: readonly { readonly key: string }[]): readonly string[] {
-  return entries.map(entry => entry.key)
-}
-
-function valuesOf(entries: readonly { readonly value: string }[]): readonly string[] {
-  return entries.map(entry => entry.value)
 }
