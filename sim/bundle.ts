@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { build, type Plugin } from 'esbuild'
+import type { Plugin } from 'esbuild'
 import type { Plant } from './plants.ts'
 
 export interface Bundle {
@@ -10,11 +10,15 @@ export interface Bundle {
   remove(): void
 }
 
+/** Not a constant in the import itself: it can't be bundled, and only plants need it. */
+const BUNDLER: string = 'esbuild'
+
 /** @throws when the text that a plant replaces is not there exactly once. */
 export async function bundleWith(root: string, plant: Plant): Promise<Bundle> {
   const directory = mkdtempSync(join(tmpdir(), 'vigil-sim-'))
   const program = join(directory, 'sim.mjs')
   const patched = new Set<string>()
+  const { build } = (await import(BUNDLER)) as typeof import('esbuild')
   await build({
     entryPoints: [join(root, 'sim/main.ts')],
     outfile: program,
@@ -22,7 +26,6 @@ export async function bundleWith(root: string, plant: Plant): Promise<Bundle> {
     platform: 'node',
     target: 'node20',
     format: 'esm',
-    external: ['esbuild'],
     plugins: [patches(root, plant, patched)],
     logLevel: 'silent',
   })

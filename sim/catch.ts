@@ -40,5 +40,5 @@ async function caught(plant: Plant): Promise<boolean> {
 
 /** Where the sources are: the bundle in dist lies one folder below the root, like this file. */
 function sourceRoot(): string {
-  return process.env['VIGIL_ROOT'] ?? fileURLToPath(new URL('..', import.meta.url))
+  return fileURLToPath(new URL('..', import.meta.url))
 }

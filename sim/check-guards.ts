@@ -41,11 +41,14 @@ export function checkGuards(context: CheckContext): GuardChecks {
       current?.state === 'paused' && current.term === term && current.holder.install === host.memory.install
     )
   }
+  const handedOver = (term: number | null) => [...facts.planned.values()].some(planned => planned === term)
   const checkOthers = (host: Host) => {
     if (clockFault(context, host)) return
     for (const other of hosts) {
       const state = other.guard?.process.alive() ? other.guard.state() : null
       if (other === host || !state || !other.up() || clockFault(context, other)) continue
+      // Its shutdown checkpoint was seen: it can write again only in a new term.
+      if (handedOver(state.term) && !other.postgres.instance?.sessions) continue
       const holds = state.mode === 'armed' && !reached(state.deadline!, other.clock.now())
       const endless = state.mode === 'unarmed' && state.alive
       if (holds || endless)

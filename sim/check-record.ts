@@ -35,18 +35,19 @@ function checkTaking(context: CheckContext, before: AppliedRecord, after: Applie
   const { facts, hosts, report, scheduler } = context
   const old = before.record
   const waited = after.at - before.at
-  const clean = old.state === 'released' && old.final !== null
-  const handedOver = old.state === 'handover' && waited < old.ttl * CERTAIN_WAIT
+  // After the whole wait it is an ordinary takeover, whatever was planned before.
+  const soon = waited < old.ttl * CERTAIN_WAIT
+  const clean = old.state === 'released' && old.final !== null && soon
+  const handedOver = old.state === 'handover' && soon
   const byHolder = after.record.holder.install === old.holder.install
   if ((clean || handedOver) && !byHolder) facts.planned.set(after.record.term, old.term)
 
   const holder = hosts.find(host => host.memory.install === old.holder.install)
-  const armed = holder && facts.armed.get(holder.name)
+  const guard = holder?.up() && holder.guard?.process.alive() ? holder.guard.state() : null
   // Released, or taken by the holder itself: the guard says so before the request, checked where it says it.
   if (!holder || byHolder || old.state === 'released' || handedOver) return
-  if (armed?.term !== old.term || armed.deadline === null || clockFault(context, holder)) return
-  if (!holder.up() || !holder.guard?.process.alive()) return
-  const excluded = holder.clock.reachedAt(armed.deadline) + FENCE_MS
+  if (guard?.mode !== 'armed' || guard.term !== old.term || clockFault(context, holder)) return
+  const excluded = holder.clock.reachedAt(guard.deadline!) + FENCE_MS
   const early = excluded - scheduler.now()
   if (early > 1)
     report(

@@ -7,6 +7,8 @@ export interface Configuration {
   readonly upstream: Upstream | null
   readonly slot: string | null
   readonly parameters: Readonly<Record<string, string>>
+  /** A standby's has a placeholder that no commit gets past. */
+  readonly role: 'primary' | 'standby'
 }
 
 export interface Directory {
@@ -28,7 +30,12 @@ export interface Directory {
   configuration: Configuration
 }
 
-export const NOTHING_CONFIGURED: Configuration = { upstream: null, slot: null, parameters: {} }
+export const NOTHING_CONFIGURED: Configuration = {
+  upstream: null,
+  slot: null,
+  parameters: {},
+  role: 'primary',
+}
 
 export function newDirectory(copy: Copy, marker: Directory['marker']): Directory {
   return {

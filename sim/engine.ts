@@ -51,11 +51,11 @@ export function openEngine(world: World, host: Host, agent: Process): Engine {
       return answer(ms, () => postgres.instance?.postmaster.alive() === true, signal)
     },
     startCommand: async () => ({ program: 'postgres', arguments: [], environment: {} }),
-    writeConfiguration: (settings, upstream, slot) =>
+    writeConfiguration: (settings, upstream, slot, role) =>
       answer(disk(), () => {
         const { directory } = postgres
         if (!directory) throw new Error('no data directory')
-        const next = { upstream, slot, parameters: settings.parameters }
+        const next = { upstream, slot, parameters: settings.parameters, role }
         const same = JSON.stringify(directory.configuration) === JSON.stringify(next)
         directory.configuration = next
         return !same

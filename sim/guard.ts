@@ -128,34 +128,37 @@ function act(world: World, host: Host, { process, handle, effect }: Deed): void 
   const { random } = world
   const { postgres } = host
   const disk = () => random.between(0.5, 4) + host.diskDelayMs()
+  const look = () => handle({ kind: 'processes', alive: postgres.alive() })
   switch (effect.kind) {
-    case 'kill-all': {
+    case 'kill-all':
       killAll(host)
-      return process.later(host.killMs + random.between(1, 10), () =>
-        handle({ kind: 'processes', alive: postgres.alive() }),
-      )
-    }
+      process.later(host.killMs + random.between(1, 10), look)
+      break
     case 'list-processes':
-      return process.later(random.between(1, 8), () => handle({ kind: 'processes', alive: postgres.alive() }))
+      process.later(random.between(1, 8), look)
+      break
     case 'ensure-standby-signal':
-      return process.later(disk(), () => {
+      process.later(disk(), () => {
         const { directory } = postgres
         if (directory) directory.standbySignal = true
         handle({ kind: 'signal-ensured', failure: directory ? null : 'no data directory' })
       })
+      break
     case 'exec':
-      return process.later(random.between(1, 6), () => {
+      process.later(random.between(1, 6), () => {
         const pid = postgres.start()
         handle(pid === null ? { kind: 'start-failed', reason: 'it ended at once' } : { kind: 'started', pid })
       })
+      break
     case 'write-promote-file':
-      return process.later(disk(), () => {
+      process.later(disk(), () => {
         const { directory } = postgres
         if (directory) directory.promoteFile = true
         // Any SIGUSR1 of a child makes the postmaster look.
         if (random.chance(0.05)) postgres.promoteIfAsked()
         handle({ kind: 'promote-file-written', failure: directory ? null : 'no data directory' })
       })
+      break
     case 'signal':
       if (effect.signal === 'SIGUSR1') postgres.promoteIfAsked()
       else if (effect.signal === 'SIGINT') postgres.fastStop()

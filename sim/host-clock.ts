@@ -16,8 +16,6 @@ export interface HostClock {
   /** The machine was switched off and on: both clocks begin anew. */
   restart(): void
   jumpWall(ms: number): void
-  /** True milliseconds in which the clocks that decide stood still, in all. */
-  lost(): number
 }
 
 /** Any date will do: nothing is decided by it. */
@@ -33,14 +31,12 @@ export function createHostClock(
   let wall = WALL_START_MS + options.wallOffset
   let since = trueNow()
   let running: 'both' | 'boot' | 'none' = 'both'
-  let lostMs = 0
 
   const advance = () => {
     const passed = (trueNow() - since) * rate
     since = trueNow()
     if (running === 'both') mono += passed
     if (running !== 'none') boot += passed
-    else lostMs += passed
     wall += running === 'none' ? 0 : passed
   }
   return {
@@ -77,10 +73,6 @@ export function createHostClock(
     jumpWall: ms => {
       advance()
       wall += ms
-    },
-    lost: () => {
-      advance()
-      return lostMs
     },
   }
 }

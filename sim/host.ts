@@ -46,7 +46,7 @@ export interface Host {
   powerOn(): void
   /** When it last went on after a standstill of the whole machine or of the guard. */
   lastStall: number
-  /** Its clocks stood still for longer than any margin: what it promises by them is void until then. */
+  /** Both its clocks stood still, which nothing inside can tell: what it promises by them is void until then. */
   clockFaultUntil: number
   /** When the scenario last did something to it. */
   lastFault: number
@@ -69,14 +69,11 @@ export interface HostOptions {
 
 const RESTART_AGENT_MS = 2000
 const FAULT_REMEMBERED_MS = 20_000
-/** More than this lost by the clocks is more than the margin F may have left beside tick and kill. */
-const CLOCK_MARGIN_MS = 300
 
 export function createHost(world: World, options: HostOptions): Host {
   const { name, clock } = options
   const { scheduler, random, log } = world
   let state: 'up' | 'frozen' | 'off' = 'up'
-  let lostBefore = 0
   const frozen = () => state === 'frozen'
   const install = random.hex()
   const me: Me = {
@@ -121,15 +118,15 @@ export function createHost(world: World, options: HostOptions): Host {
     freeze: kind => {
       if (state !== 'up') return
       state = 'frozen'
-      lostBefore = clock.lost()
       if (kind !== 'processes') clock.stop(kind)
+      if (kind === 'freeze') host.clockFaultUntil = Number.POSITIVE_INFINITY
     },
     thaw: () => {
       if (state !== 'frozen') return
       state = 'up'
       clock.go()
       host.lastStall = scheduler.now()
-      if (clock.lost() - lostBefore > CLOCK_MARGIN_MS)
+      if (host.clockFaultUntil === Number.POSITIVE_INFINITY)
         host.clockFaultUntil = scheduler.now() + FAULT_REMEMBERED_MS
       goOn()
     },

@@ -5,7 +5,7 @@ import { adopt, NOTHING_CONFIGURED, newDirectory } from './data-directory.ts'
 import type { Host } from './host.ts'
 import type { Postgres } from './postgres.ts'
 import type { Process } from './process.ts'
-import { append, contains, firstBranch, positionOf } from './wal.ts'
+import { ancestorOf, append, type Copy, contains, firstBranch, positionOf } from './wal.ts'
 import type { World } from './world.ts'
 
 interface FromElsewhere {
@@ -80,6 +80,12 @@ export async function rewindTo(world: World, host: Host, order: FromElsewhere): 
   // It believes the source's control file: the same timeline there means that nothing is to do.
   const sameTimeline = before.directory!.checkpoint.timeline === positionOf(directory.copy).timeline
   if (sameTimeline || contains(before.directory!.copy, directory.copy)) return
+  // Two promotions from one point have one history file: it compares those, and takes the other's WAL for its own.
+  if (mistaken(before.directory!.copy, directory.copy))
+    world.observe.report(
+      'I7',
+      `${host.name} is rewound although its timeline has a namesake in the source's history`,
+    )
   directory.marker = 'rewind'
   directory.torn = true
   world.observe.rewound(host, directory)
@@ -96,6 +102,15 @@ export async function rewindTo(world: World, host: Host, order: FromElsewhere): 
   directory.marker = null
   directory.torn = false
   world.observe.copyReplaced(host)
+}
+
+function mistaken(source: Copy, target: Copy): boolean {
+  for (let at: Copy | null = target; at !== null; at = at.branch.fork) {
+    const { timeline, start } = at.branch
+    const namesake = ancestorOf(source, timeline)
+    if (namesake && namesake !== at.branch && namesake.start === start) return true
+  }
+  return false
 }
 
 function sourceOf(

@@ -1,7 +1,6 @@
 // One member's PostgreSQL: it starts, recovers, promotes, stops, hangs and dies, each taking its time. Two groups of
 // processes: the postmaster, and its children, which may outlive it.
 
-import { NOT_LEADER } from '../src/core/settings.ts'
 import type { Ms } from '../src/kernel/time.ts'
 import { type Configuration, type Directory, nextFreeTimeline } from './data-directory.ts'
 import type { Process } from './process.ts'
@@ -295,11 +294,11 @@ function waitForSenders(postgres: Postgres, instance: Instance, end: () => void)
     return copy?.branch !== target.branch || copy.count < target.count
   })
   if (!instance.children.alive()) return
-  if (!behind) return instance.postmaster.later(5, end)
-  instance.postmaster.later(20, () => waitForSenders(postgres, instance, end))
+  if (behind) instance.postmaster.later(20, () => waitForSenders(postgres, instance, end))
+  else instance.postmaster.later(5, end)
 }
 
 /** A standby's placeholder: whoever promotes it by hand gets no commit that waits. */
 export function blocksCommits(instance: Instance): boolean {
-  return instance.configuration.parameters['synchronous_standby_names'] === NOT_LEADER
+  return instance.configuration.role === 'standby'
 }

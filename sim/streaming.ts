@@ -72,10 +72,12 @@ function pump(world: World, receiver: Receiver): void {
       pump(world, receiver)
     })
   }
-  if (!receiver.sourceInstance.children.running() && receiver.sourceInstance.children.alive())
-    return again(STALLED_MS)
-  if (!world.network.connected(postgres.name, source.name)) return again(STALLED_MS)
-
+  const { children } = receiver.sourceInstance
+  const stopped = children.alive() && !children.running()
+  if (stopped || !world.network.connected(postgres.name, source.name)) {
+    again(STALLED_MS)
+    return
+  }
   receiver.busy = true
   world.scheduler.after(world.random.between(0.5, 1.5) * postgres.pace.lagMs, () =>
     instance.children.deliver(() => {
