@@ -25,8 +25,6 @@ export interface SettingProblem {
   readonly adjusted?: true
 }
 
-export type KindOutput<K> = K extends Kind<infer T> ? T : never
-
 interface Range {
   readonly min?: number
   readonly max?: number

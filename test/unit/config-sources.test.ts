@@ -134,6 +134,15 @@ test('variables alone give the same configuration as the file', () => {
   assert.deepEqual(fromVariables.config, fromFile.config)
 })
 
+test('an older name of a variable gives way to the newer one', () => {
+  const { config } = parseConfig([], {
+    ...IN_VARIABLES,
+    PATRONI_LOG_LEVEL: 'ERROR',
+    PATRONI_LOGLEVEL: 'DEBUG',
+  })
+  assert.equal(config?.log.level, 'error')
+})
+
 test('variables win over the file', () => {
   const environment = { PATRONI_NAME: 'birch', PATRONI_SCOPE: '' }
   const { config } = parseConfig([{ name: 'vigil.yml', text: IN_A_FILE }], environment)

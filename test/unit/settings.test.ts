@@ -178,6 +178,15 @@ test('parameters that belong to the agent never come from a configuration', () =
   assert.equal(problems.length, 2 * names.length)
 })
 
+test('names that every object has are no parameters', () => {
+  const parameters = JSON.parse('{"__proto__": {}, "constructor": {}, "toString": []}') as Record<
+    string,
+    unknown
+  >
+  const { settings } = effectiveSettings({ postgresql: { parameters } }, local())
+  assert.deepEqual(settings.parameters, DEFAULT_SETTINGS.parameters)
+})
+
 test('recovery_conf gives ordinary parameters, and parameters win over it', () => {
   const own = {
     recovery_conf: { restore_command: 'cp a', archive_cleanup_command: 'rm' },
