@@ -101,9 +101,6 @@ export function effectiveSettings(
 /** Settings of a cluster that nobody has configured, as Patroni's defaults have them. */
 export const DEFAULT_SETTINGS: Settings = effectiveSettings({}, NO_LOCAL_SETTINGS).settings
 
-/** Stands in synchronous_standby_names of every standby: whatever promotes one by hand waits for ever (design §5). */
-export const NOT_LEADER = 'ANY 200 ("vigil:not-leader")'
-
 interface Reader {
   readonly report: (problem: SettingProblem) => void
   readonly lastGood: Settings | undefined
