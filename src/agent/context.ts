@@ -1,4 +1,5 @@
 // The one mutable thing of an agent: what it carries from tick to tick.
+import type { HistoryLine } from '../core/instance.ts'
 import type { Job } from '../core/job.ts'
 import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
@@ -21,6 +22,8 @@ export interface Context {
   /** The newest good settings, and the configuration they were made from. */
   settings: { readonly value: Settings; readonly source: string } | null
   lease: string | null
+  /** The history of the timeline that the instance is on, and of which start of it. */
+  history: { readonly of: string; readonly lines: readonly HistoryLine[] } | null
   /** Highest revision of the store in any read: a lower one is an old read. */
   storeRevision: bigint
   /** Something may have changed: decide again soon. */
@@ -39,6 +42,7 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     ending: 'no',
     settings: null,
     lease: null,
+    history: null,
     storeRevision: 0n,
     wake: () => undefined,
     exit: () => undefined,

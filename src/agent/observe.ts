@@ -108,15 +108,17 @@ interface Draft {
   readonly instance: Reading<InstanceStatus>
 }
 
-/** Needed only to record a promotion. */
-async function ownHistory(context: Context, draft: Draft): Promise<readonly HistoryLine[] | null> {
-  const record = draft.cluster?.term?.value
-  const { instance } = draft
-  if (record?.state !== 'electing' || record.holder.install !== context.options.me.install) return null
-  if (instance.kind !== 'known' || instance.value.kind !== 'primary') return null
-  const { timeline } = instance.value.position
+/** Of the timeline that the instance is on; a history never changes, so it is read once for each start. */
+async function ownHistory(context: Context, { instance }: Draft): Promise<readonly HistoryLine[] | null> {
+  if (instance.kind !== 'known' || instance.value.kind === 'starting') return null
+  const { position, postmasterStartedAt } = instance.value
+  const { timeline } = position
+  const of = `${timeline} since ${postmasterStartedAt}`
+  if (context.history?.of === of) return context.history.lines
   const found = await reading(context, STATUS_LIMIT_MS, () => context.ports.engine.history(timeline))
-  return found.kind === 'known' ? found.value : null
+  const lines = found.kind === 'known' ? found.value : null
+  if (lines) context.history = { of, lines }
+  return lines
 }
 
 /** Asked only by the successor of a handover whose leader has gone silent to it. */

@@ -33,7 +33,7 @@ export function obstacle(s: Situation): string | null {
   if (s.running.kind !== 'standby') return 'no standby runs here'
   if (s.guard?.mode !== 'standby') return `the guard is ${s.guard?.mode ?? 'lost'}`
   if (!s.end) return 'the end of the local WAL is not known yet'
-  if (s.lineage === 'diverged') return 'the copy has diverged'
+  if (s.lineage === 'diverged' || s.lineage === 'foreign') return `the copy is ${s.lineage}`
   if (s.lineage === 'undecided' && s.end.timeline !== record.timelineMax)
     return 'the copy is on an unknown timeline'
   if (view.job?.state === 'running') return `a ${view.job.order.kind} is running`

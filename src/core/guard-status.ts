@@ -27,10 +27,11 @@ export interface PostmasterExit {
   readonly code: number | null
   readonly signal: string | null
   /**
-   * Who wanted it. `deadline`: the guard at D. `request`: stop or kill asked by the agent. `fault`: the guard,
-   * since somebody promoted or started it behind its back. `self`: nobody.
+   * Who wanted it. `deadline`: the guard at D. `request`: stop or kill asked by the agent. `promoted`: the
+   * guard, since somebody promoted it without a term. `fault`: the guard, since it was started behind its back.
+   * `self`: nobody.
    */
-  readonly cause: 'deadline' | 'request' | 'fault' | 'self'
+  readonly cause: 'deadline' | 'request' | 'promoted' | 'fault' | 'self'
   /** The last lines that the postmaster printed. */
   readonly output: string
 }

@@ -1,43 +1,50 @@
 // Whether a copy of the data is a beginning of the accepted history (protocol A6, rejoin in design §7).
 import type { Position, Timeline } from '../kernel/lsn.ts'
+import type { HistoryLine } from './instance.ts'
 import type { OwnPromotion } from './member-memory.ts'
 import type { ChainEntry, TermRecord } from './term.ts'
 
 /**
- * `consistent`: a beginning of the accepted history. `diverged`: has WAL that the accepted history lacks.
- * `undecided`: the leader's own promotion is not in the chain yet.
+ * `consistent`: a beginning of the accepted history. `diverged`: has WAL that the accepted history lacks, on
+ * timelines that pg_rewind can tell apart. `foreign`: on a timeline that another promotion has the number of, or
+ * that nobody gave out; pg_rewind may say "no rewind required" to it and be wrong (experiment E8), so it is copied
+ * anew. `undecided`: the leader's own promotion is not in the chain yet.
  */
-export type Lineage = 'consistent' | 'diverged' | 'undecided'
+export type Lineage = 'consistent' | 'diverged' | 'foreign' | 'undecided'
 
-/**
- * Compares by the record's chain of promotions, not by history files: two promotions from one point make
- * identical files (experiment E8). `promotions` is the member's own journal, written before each promotion.
- */
-export function lineageOf(
-  position: Position,
-  record: TermRecord,
-  promotions: readonly OwnPromotion[],
-): Lineage {
-  const { chain } = record
-  if (isUnaccepted(position.timeline, chain, promotions))
-    return position.timeline === record.timelineMax && record.state === 'electing' ? 'undecided' : 'diverged'
-  const next = chain.find(entry => entry.timeline > position.timeline)
-  if (next && position.lsn > next.fork) return 'diverged'
-  const newest = chain[chain.length - 1]
-  if (newest && position.timeline > newest.timeline)
-    return record.state === 'electing' ? 'undecided' : 'diverged'
-  const oldest = chain[0]
-  const known =
-    !oldest || position.timeline < oldest.timeline || chain.some(e => e.timeline === position.timeline)
-  return known ? 'consistent' : 'diverged'
+/** What a copy knows of its own past. */
+export interface OwnPast {
+  /** Written before each promotion. */
+  readonly promotions: readonly OwnPromotion[]
+  /** History file of the position's timeline; null: not read. */
+  readonly history: readonly HistoryLine[] | null
 }
 
-/** A promotion in the own journal that the chain lacks: whatever a history file says, nobody accepted it. */
-function isUnaccepted(
-  timeline: Timeline,
-  chain: readonly ChainEntry[],
-  promotions: readonly OwnPromotion[],
-): boolean {
-  const own = promotions.filter(promotion => promotion.timeline === timeline)
-  return own.length > 0 && !own.some(p => chain.some(e => e.timeline === p.timeline && e.term === p.term))
+/** Compares by the record's chain of promotions: two promotions from one point make identical history files. */
+export function lineageOf(position: Position, record: TermRecord, past: OwnPast): Lineage {
+  const { chain } = record
+  const { timeline } = position
+  if (timeline > record.timelineMax) return 'foreign'
+  const entry = chain.find(known => known.timeline === timeline)
+  if (entry) {
+    if (isNamesake(entry, past, timeline)) return 'foreign'
+  } else if (!isOlderThanChain(timeline, chain)) {
+    const promoting = record.state === 'electing' && timeline === record.timelineMax
+    return promoting ? 'undecided' : 'diverged'
+  }
+  const next = chain.find(known => known.timeline > timeline)
+  return next && position.lsn > next.fork ? 'diverged' : 'consistent'
+}
+
+function isNamesake(entry: ChainEntry, past: OwnPast, timeline: Timeline): boolean {
+  const own = past.promotions.filter(promotion => promotion.timeline === timeline)
+  if (own.length > 0 && !own.some(promotion => promotion.term === entry.term)) return true
+  const last = past.history?.at(-1)
+  return last !== undefined && last.end !== entry.fork
+}
+
+/** From before vigil, or from more promotions ago than are kept. */
+function isOlderThanChain(timeline: Timeline, chain: readonly ChainEntry[]): boolean {
+  const oldest = chain[0]
+  return oldest === undefined || timeline < oldest.timeline
 }

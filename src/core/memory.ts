@@ -59,6 +59,8 @@ export interface Memory {
   readonly starts: readonly Instant[]
   /** The instance was killed since it did not answer. */
   readonly hung: boolean
+  /** A promotion by hand was found, and its copy marked; until the next start. */
+  readonly promotionMarked: boolean
   /** When promotion was last asked for. */
   readonly promoteAskedAt: Instant | null
   /** A clone or start happened in this process: an old directory may be kept beside. */
@@ -90,6 +92,7 @@ export const EMPTY_MEMORY: Memory = {
   guardMet: false,
   starts: [],
   hung: false,
+  promotionMarked: false,
   promoteAskedAt: null,
   discardDue: true,
   lastRefusal: null,

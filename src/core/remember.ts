@@ -17,6 +17,7 @@ export function remember(view: View): Memory {
     startingSince: isComingUp(s) ? (memory.startingSince ?? view.now) : null,
     stopAskedAt: isDead(s) ? null : memory.stopAskedAt,
     excludedSince: excluded ? ((revisionMoved ? null : memory.excludedSince) ?? view.now) : null,
+    promotionMarked: isDead(s) && memory.promotionMarked,
     // A new term may have the same need of slots and files as an old one; the instance has not.
     configured: isDead(s) ? null : memory.configured,
     slotsAppliedFor: isDead(s) ? null : memory.slotsAppliedFor,

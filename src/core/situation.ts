@@ -71,7 +71,10 @@ export function situationOf(view: View): Situation {
       guardKnowsTerm && guard?.mode === 'armed' && guard.deadline !== null && !reached(guard.deadline, now),
     running,
     end,
-    lineage: record && end ? lineageOf(end, record, view.remembered.promotions) : null,
+    lineage:
+      record && end
+        ? lineageOf(end, record, { promotions: view.remembered.promotions, history: view.history })
+        : null,
     control:
       view.directory.kind === 'known' && view.directory.value.kind === 'present'
         ? view.directory.value.control

@@ -32,7 +32,7 @@ export interface View {
   readonly endsWithShutdown: boolean
   /** Until the operators' request in `/failover` is due; null: there is none, or it has no time. */
   readonly failoverDueInMs: Ms | null
-  /** History of the running primary's timeline; read only until its promotion is recorded. */
+  /** History of the running instance's timeline. */
   readonly history: readonly HistoryLine[] | null
   /** By member name; only filled while a decision may need them. */
   readonly peers: Readonly<Record<string, Reading<PeerReport>>>

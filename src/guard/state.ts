@@ -169,7 +169,7 @@ function signalFile(state: GuardState, present: boolean): Step {
   const seen = { ...state, signalSeen: state.signalSeen || present }
   const promotedByHand = state.mode === 'standby' && state.alive && state.signalSeen && !present
   if (!promotedByHand || state.killing) return unchanged(seen)
-  return beginKill({ ...seen, mode: 'fenced' }, 'fault')
+  return beginKill({ ...seen, mode: 'fenced' }, 'promoted')
 }
 
 function refusePending(state: GuardState, reason: string): Step {

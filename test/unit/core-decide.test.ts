@@ -68,7 +68,7 @@ test('a primary whose record names another holder is killed', () => {
 
 test('a primary that the guard has no term for is killed', () => {
   const byHand = view({ instance: known(primary(position(7, 2000)), NOW) })
-  assert.deepEqual(outcome(byHand), { rule: 'promoted-by-hand', actions: ['kill'] })
+  assert.deepEqual(outcome(byHand), { rule: 'promoted-by-hand', actions: ['kill', 'mark-seat'] })
 })
 
 test('a foreign primary is left alone while no cluster is recorded', () => {
@@ -337,12 +337,38 @@ test('a diverged copy is marked and stopped, rewound after the checkpoint, and n
   assert.deepEqual(outcome(view({ ...down, store: early })).actions, [])
 })
 
-test('a promotion of its own that nobody accepted makes a copy diverged, whatever it ends with', () => {
+test('a promotion that nobody accepted makes a copy unusable when its number was given to another', () => {
   const own = view({
     instance: known(standby(position(6, 950)), NOW),
     remembered: { promotions: [{ term: 4, timeline: 6, lsn: lsn(900) }] },
   })
-  assert.equal(outcome(own).rule, 'rewind-stop')
+  assert.equal(outcome(own).rule, 'foreign-timeline')
+  const otherFork = view({ history: [{ timeline: 5, end: lsn(880) }] })
+  assert.equal(outcome(otherFork).rule, 'foreign-timeline')
+  const notGivenOut = view({ instance: known(standby(position(7, 950)), NOW) })
+  assert.equal(outcome(notGivenOut).rule, 'foreign-timeline')
+})
+
+test('a number that the record gave out and nobody accepted is rewound', () => {
+  const store = known(
+    cluster({
+      recordIs: {
+        term: 7,
+        timelineMax: 8,
+        chain: [
+          { term: 5, timeline: 6, fork: lsn(900) },
+          { term: 7, timeline: 8, fork: lsn(950) },
+        ],
+      },
+    }),
+    NOW,
+  )
+  const lostRace = view({
+    store,
+    instance: known(standby(position(7, 940)), NOW),
+    remembered: { promotions: [{ term: 6, timeline: 7, lsn: lsn(900) }] },
+  })
+  assert.equal(outcome(lostRace).rule, 'rewind-stop')
 })
 
 test('a copy that was never complete is cloned anew, a directory of another cluster is left alone', () => {

@@ -233,7 +233,7 @@ test('in standby a standby.signal that went away means that somebody promoted', 
   assert.deepEqual(kinds(it.feed({ kind: 'signal-file', present: true }, 10)), [])
   assert.deepEqual(kinds(it.feed({ kind: 'signal-file', present: false }, 20)), ['kill-all'])
   assert.equal(it.state.mode, 'fenced')
-  assert.equal(it.state.endCause, 'fault')
+  assert.equal(it.state.endCause, 'promoted')
 })
 
 test('while armed a missing standby.signal is what a promotion does', () => {

@@ -118,6 +118,22 @@ export const REJOINING: readonly Rule[] = [
     },
   },
   {
+    id: 'foreign-timeline',
+    when: 'a standby runs on a timeline number that was not given to its history',
+    does: 'marks the copy as unusable, so that it is made anew, and stops it when the leader serves',
+    plan: s => {
+      if (s.running.kind !== 'standby' || s.lineage !== 'foreign') return null
+      const marked = s.view.remembered.seatState === 'incomplete'
+      const stop = !s.holding && leaderServes(s)
+      if (marked && !stop) return null
+      const actions: Action[] = [
+        ...(marked ? [] : [{ kind: 'mark-seat', state: 'incomplete' } as const]),
+        ...(stop ? [{ kind: 'stop', mode: 'fast' } as const] : []),
+      ]
+      return { because: { timeline: s.end?.timeline ?? null }, actions, wakeInMs: 50 }
+    },
+  },
+  {
     id: 'rewind-stop',
     when: 'a standby runs whose copy has diverged from the accepted history, and the leader serves',
     does: 'marks the copy and stops it',
@@ -153,7 +169,8 @@ function needsClone(s: Situation): boolean {
   const found = s.view.directory
   const cut = found.kind === 'known' && found.value.kind === 'unfinished' && found.value.what === 'rewind'
   const cannotRewind = diverged(s) && !canRewind(s)
-  return cut || cannotRewind
+  const unusable = s.control !== null && s.view.remembered.seatState === 'incomplete' && !s.holding
+  return cut || cannotRewind || (unusable && leaderServes(s))
 }
 
 function diverged(s: Situation): boolean {

@@ -40,10 +40,29 @@ export const SAFETY: readonly Rule[] = [
   {
     id: 'promoted-by-hand',
     when: 'the instance is a primary and the guard has no term for it',
-    does: 'kills it',
+    does: 'kills it; its copy is on a timeline that nobody gave out, so it is made anew',
     plan: s =>
       s.guard?.mode === 'standby' && s.running.kind === 'primary' && (s.record || s.frozen)
-        ? { actions: [{ kind: 'kill', reason: 'promoted without a term' }], wakeInMs: 100 }
+        ? {
+            actions: [
+              { kind: 'kill', reason: 'promoted without a term' },
+              { kind: 'mark-seat', state: 'incomplete' },
+            ],
+            wakeInMs: 100,
+          }
+        : null,
+  },
+  {
+    id: 'killed-by-guard',
+    when: 'the guard found a promotion by hand and killed the instance by itself',
+    does: 'marks the copy, so that it is made anew',
+    plan: s =>
+      s.guard?.exit?.cause === 'promoted' && !s.guard.alive && !s.view.memory.promotionMarked
+        ? {
+            actions: [{ kind: 'mark-seat', state: 'incomplete' }],
+            memory: { promotionMarked: true },
+            wakeInMs: 20,
+          }
         : null,
   },
   {
