@@ -11,7 +11,7 @@ import { exitOf, giveUp, leads } from './leading.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
 
 /** Promotion is asked for again when nothing came of it for so long. */
-const PROMOTE_AGAIN_MS = 10_000
+const PROMOTE_AGAIN_MS = 2000
 const POLL_MS = 25
 const STARTS_MAX = 3
 const STARTS_WINDOW_MS = 30_000
