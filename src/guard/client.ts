@@ -4,11 +4,14 @@ import { VigilError } from '../kernel/errors.ts'
 import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
 import type { Guard, GuardAnswer, GuardStatus } from '../ports/guard.ts'
 import { type Connection, ECHO_AGE_MAX_MS, type Hello, openConnection } from './connection.ts'
+import { resolveDirectory } from './data-files.ts'
+import { killGuard, killInstanceWithoutGuard } from './kill.ts'
 import { type LaunchedGuard, type LaunchOptions, launchGuard } from './launch.ts'
 import type { GuardMessage } from './model.ts'
 import { PROTOCOL_VERSION, socketPath } from './wire.ts'
 
 const RETRY_MS = 25
+const KILL_ATTEMPTS = 20
 /** Two readings of the same clocks, one message apart. More means that somebody counts from another zero. */
 const CLOCK_DIFFERENCE_MAX_MS = 10_000
 /** These wait for the disk, or for the kernel to end processes. */
@@ -25,6 +28,8 @@ export function createGuardClient(options: GuardClientOptions): Guard {
   let launched: LaunchedGuard | null = null
   let ensuring: Promise<boolean> | null = null
   let seen = ''
+  /** As the kernel names it; known beforehand, since fencing must not wait for a disk. */
+  let directory = options.dataDirectory
 
   function changed(): void {
     const now = summary(connection?.heard()?.status)
@@ -39,6 +44,9 @@ export function createGuardClient(options: GuardClientOptions): Guard {
       const tried = await tryConnect(options, changed)
       if (tried.kind === 'connected') {
         connection = tried.connection
+        // It has started; if it dies from now on, that is another story.
+        launched = null
+        directory = await resolveDirectory(options.dataDirectory)
         changed()
         return true
       }
@@ -67,6 +75,17 @@ export function createGuardClient(options: GuardClientOptions): Guard {
     return connection?.request(message, limit) ?? { kind: 'lost', reason: 'not connected to the guard' }
   }
 
+  /** The instance first: what the guard would have done. Then the guard, which is of no use any more. */
+  async function killWithoutGuard(): Promise<boolean> {
+    let alive = killInstanceWithoutGuard(directory, connection?.lastStatus().postmaster ?? null)
+    if (!connection?.heard()) killGuard(options.stateDirectory)
+    for (let again = 0; alive && again < KILL_ATTEMPTS; again++) {
+      await delay(RETRY_MS)
+      alive = killInstanceWithoutGuard(directory, null)
+    }
+    return !alive
+  }
+
   return {
     status: () => connection?.heard() ?? null,
     ensure(signal) {
@@ -79,10 +98,14 @@ export function createGuardClient(options: GuardClientOptions): Guard {
     lower: deadline => ask({ kind: 'lower', deadline }),
     drop: term => ask({ kind: 'drop', term }),
     unarm: term => ask({ kind: 'unarm', term }),
-    start: command => ask({ kind: 'start', command }, SLOW_ANSWER_MS),
+    async start(command) {
+      directory = await resolveDirectory(options.dataDirectory)
+      return ask({ kind: 'start', command }, SLOW_ANSWER_MS)
+    },
     stop: mode => ask({ kind: 'stop', mode }),
     promote: term => ask({ kind: 'promote', term }, SLOW_ANSWER_MS),
     kill: () => ask({ kind: 'kill' }, SLOW_ANSWER_MS),
+    killWithoutGuard,
     onChange: listener => void listeners.add(listener),
     async quit() {
       const answer = await ask({ kind: 'quit' })

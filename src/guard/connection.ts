@@ -21,6 +21,8 @@ export interface Connection {
   readonly hello: Hello
   /** null: closed, or silent for too long. */
   heard(): Heard | null
+  /** However old. */
+  lastStatus(): GuardStatus
   readonly open: boolean
   request(message: GuardMessage, limit: Ms): Promise<GuardAnswer>
   close(): void
@@ -108,6 +110,7 @@ function converse(socket: Socket, hello: Hello, now: () => Instant, changed: () 
     connection: {
       hello,
       heard: () => (fresh() ? last : null),
+      lastStatus: () => last.status,
       get open() {
         return !socket.destroyed
       },

@@ -45,15 +45,34 @@ export async function writePromoteFile(dataDirectory: string): Promise<Failure> 
   return failure
 }
 
-/** The postmaster's pid by its lock file; null when there is none. Says nothing about whether it lives. */
-export async function readLockFile(dataDirectory: string): Promise<number | null> {
-  try {
-    const pid = Number.parseInt(await readFile(join(dataDirectory, 'postmaster.pid'), 'latin1'), 10)
-    // A single-user server writes its pid negated.
-    return Number.isInteger(pid) && pid !== 0 ? Math.abs(pid) : null
-  } catch {
-    return null
-  }
+/** What a postmaster left in `postmaster.pid`; says nothing about whether it lives. */
+export interface LockFile {
+  readonly pid: number
+  /** The lock beside its first Unix socket; null: it has none. */
+  readonly socketLock: string | null
+}
+
+/** null: there is none that could be read. */
+export async function readLockFile(dataDirectory: string): Promise<LockFile | null> {
+  const text = await readText(join(dataDirectory, 'postmaster.pid'))
+  // Lines: pid, data directory, start time, port, socket directory.
+  const [first, , , port, sockets] = text?.split('\n') ?? []
+  const pid = Number.parseInt(first ?? '', 10)
+  if (!Number.isInteger(pid) || pid === 0) return null
+  const socketLock = port && sockets ? join(sockets.trim(), `.s.PGSQL.${port.trim()}.lock`) : null
+  // A single-user server writes its pid negated.
+  return { pid: Math.abs(pid), socketLock }
+}
+
+/** Only when it is certain that this pid is no postmaster of the directory any more. */
+export async function removeLockFiles(dataDirectory: string, { pid, socketLock }: LockFile): Promise<void> {
+  const sameHolder = socketLock !== null && Number.parseInt((await readText(socketLock)) ?? '', 10) === pid
+  if (sameHolder) await rm(socketLock, { force: true })
+  await rm(join(dataDirectory, 'postmaster.pid'), { force: true })
+}
+
+async function readText(path: string): Promise<string | null> {
+  return readFile(path, 'latin1').catch(() => null)
 }
 
 /** As the kernel names it in the processes' working directory; the path itself if it is not there yet. */

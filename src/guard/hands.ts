@@ -8,6 +8,7 @@ import * as files from './data-files.ts'
 import type { WatchedInstance } from './instance.ts'
 import type { GuardEffect, GuardEvent } from './model.ts'
 import { executePostmaster } from './postmaster.ts'
+import { worksElsewhere } from './processes.ts'
 import { setRunMark } from './run-mark.ts'
 
 const OUTPUT_FILE_BYTES = 16 * 1024 * 1024
@@ -104,6 +105,10 @@ async function prepareRun({
   instance,
 }: HandsOptions): Promise<files.Owner | null> {
   await setRunMark(stateDirectory)
-  instance.locate(await files.resolveDirectory(dataDirectory))
+  const directory = await files.resolveDirectory(dataDirectory)
+  instance.locate(directory)
+  // PostgreSQL takes a zombie for a running postmaster, and some first processes of a container reap late or never.
+  const lock = await files.readLockFile(dataDirectory)
+  if (lock && worksElsewhere(lock.pid, directory)) await files.removeLockFiles(dataDirectory, lock)
   return process.getuid?.() === 0 ? files.ownerOf(dataDirectory) : null
 }

@@ -5,6 +5,7 @@ import {
   identify,
   type ProcessIdentity,
   processesIn,
+  processesStartedWith,
   readStat,
   send,
   stillThere,
@@ -43,6 +44,11 @@ export function killInstance(instance: Instance): boolean {
 export function killInstanceWithoutGuard(dataDirectory: string, postmaster: number | null): boolean {
   const known = postmaster !== null && worksIn(postmaster, dataDirectory) ? identify(postmaster) : null
   return killInstance({ dataDirectory, postmaster: known, knownChildren: [] })
+}
+
+/** Ends the guard of this member, which is stopped or hung: found by what it was started with. */
+export function killGuard(stateDirectory: string): void {
+  for (const pid of processesStartedWith('--state', stateDirectory)) send(pid, 'SIGKILL')
 }
 
 /** Whether anything of the instance can act; kills nothing. */

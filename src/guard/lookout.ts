@@ -22,13 +22,13 @@ export interface Lookout {
 
 export function createLookout({ dataDirectory, loop, hands, instance }: LookoutOptions): Lookout {
   async function findStranger(abandoned: boolean): Promise<void> {
-    const pid = await readLockFile(dataDirectory)
-    if (pid === null) return
+    const lock = await readLockFile(dataDirectory)
+    if (!lock) return
     const directory = await resolveDirectory(dataDirectory)
     const { alive, postmaster, pending } = loop.state
     if (alive || postmaster !== null || pending) return
     instance.locate(directory)
-    if (instance.isStranger(pid)) hands.adopt(pid, abandoned)
+    if (instance.isStranger(lock.pid)) hands.adopt(lock.pid, abandoned)
   }
 
   async function lookForPromotion(): Promise<void> {

@@ -5,7 +5,7 @@ import type { StartCommand } from '../ports/guard.ts'
 import type { BoundedLog } from './bounded-log.ts'
 import type { Owner } from './data-files.ts'
 
-const OUTPUT_KEPT = 8 * 1024
+const OUTPUT_KEPT = 2048
 const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv', '/usr/local/bin/setpriv']
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** Would change what a child of ours is, without anybody having asked for it in its configuration. */

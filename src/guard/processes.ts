@@ -98,6 +98,19 @@ export function worksIn(pid: number, dataDirectory: string): boolean {
   return workingDirectory(pid) === dataDirectory
 }
 
+/** A process that certainly does not work in this directory (any more): a zombie, or one that works elsewhere. */
+export function worksElsewhere(pid: number, dataDirectory: string): boolean {
+  const state = readStat(pid)?.state
+  if (state === 'Z' || state === 'X') return true
+  const directory = workingDirectory(pid)
+  return directory !== null && directory !== dataDirectory
+}
+
+/** Processes with these two arguments beside each other. */
+export function processesStartedWith(option: string, value: string): number[] {
+  return allProcesses().filter(pid => readProc(`${pid}/cmdline`)?.includes(`\0${option}\0${value}\0`))
+}
+
 function workingDirectory(pid: number): string | null {
   try {
     return readlinkSync(`/proc/${pid}/cwd`)
@@ -123,7 +136,7 @@ export function send(pid: number, signal: NodeJS.Signals): boolean {
 
 function readProc(path: string): string | null {
   try {
-    return readFileSync(`/proc/${path}`, 'latin1')
+    return readFileSync(`/proc/${path}`, 'utf8')
   } catch {
     return null
   }
