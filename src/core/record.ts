@@ -75,7 +75,16 @@ export function handoverRecord(view: View, record: TermRecord, successor: string
 
 /** T5. `final` only after a clean stop: where the shutdown checkpoint ends. */
 export function releasedRecord(view: View, record: TermRecord, final: Position | null): TermRecord {
-  return { ...record, state: 'released', nonce: view.chance.nonce, at: final ?? record.at, final }
+  // A number that PostgreSQL took by itself must never be given to somebody else.
+  const timelineMax = Math.max(record.timelineMax, view.memory.ownEnd?.timeline ?? 0)
+  return {
+    ...record,
+    state: 'released',
+    nonce: view.chance.nonce,
+    at: final ?? record.at,
+    final,
+    timelineMax,
+  }
 }
 
 /**

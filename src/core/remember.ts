@@ -12,6 +12,7 @@ export function remember(view: View): Memory {
   const excluded = exclusionOf(s) !== null
   return {
     ...memory,
+    ownEnd: s.end ?? memory.ownEnd,
     guardMet: memory.guardMet || view.guard !== null,
     silentSince: isSilent(s) ? (memory.silentSince ?? view.now) : null,
     startingSince: isComingUp(s) ? (memory.startingSince ?? view.now) : null,

@@ -38,7 +38,8 @@ export const PROMOTING: readonly Rule[] = [
       const slow =
         startingSince !== null && elapsedAtMost(startingSince, s.now) > s.view.settings.primaryStartTimeoutMs
       const recent = starts.filter(at => elapsedAtMost(at, s.now) < STARTS_WINDOW_MS)
-      if (isDead(s) && recent.length >= STARTS_MAX) return giveUp(s, HOLD_OFF_MS)
+      const unusable = s.view.remembered.seatState === 'incomplete' && !creating(s)
+      if (isDead(s) && (recent.length >= STARTS_MAX || unusable)) return giveUp(s, HOLD_OFF_MS)
       return slow && !isDead(s)
         ? { actions: [{ kind: 'kill', reason: 'it took too long to start' }, ...renewing(s).actions] }
         : null
@@ -73,15 +74,15 @@ export const PROMOTING: readonly Rule[] = [
   },
   {
     id: 'promote-wrong-timeline',
-    when: 'promoted to a timeline that the record did not give',
-    does: 'kills the instance and marks its copy as diverged',
+    when: 'promoted, or about to be promoted, to a timeline that the record did not give',
+    does: 'kills the instance and marks its copy as unusable',
     plan: s =>
-      electing(s) && s.running.kind === 'primary' && !onGivenTimeline(s)
+      electing(s) && offGivenTimeline(s)
         ? {
-            because: { timeline: s.running.status.position.timeline, given: s.record?.timelineMax ?? null },
+            because: { timeline: s.end?.timeline ?? null, given: s.record?.timelineMax ?? null },
             actions: [
-              { kind: 'kill', reason: 'promoted to another timeline than the record gave' },
-              { kind: 'mark-seat', state: 'diverged' },
+              { kind: 'kill', reason: 'on another timeline than the record gave' },
+              { kind: 'mark-seat', state: 'incomplete' },
             ],
           }
         : null,
@@ -192,8 +193,11 @@ function promotionBegun(s: Situation): boolean {
   return s.view.remembered.promotions.some(p => p.term === record?.term)
 }
 
-function onGivenTimeline(s: Situation): boolean {
-  return s.running.kind === 'primary' && s.running.status.position.timeline === s.record?.timelineMax
+/** A promotion takes the next free number: one that is not below the given number already can't end on it. */
+function offGivenTimeline(s: Situation): boolean {
+  const given = s.record?.timelineMax ?? 0
+  if (s.running.kind === 'primary') return s.running.status.position.timeline !== given
+  return s.running.kind === 'standby' && s.end !== null && s.end.timeline >= given
 }
 
 function serve(s: Situation): Plan {

@@ -93,5 +93,6 @@ function mayRetake(s: Situation): boolean {
   if (record.holder.machine !== view.me.machine || view.remembered.servedTerm !== record.term) return false
   if (record.holder.seat !== view.remembered.seat || view.remembered.seatState !== 'ready') return false
   if (s.guard?.mode !== 'standby' || s.running.kind !== 'standby' || !end) return false
+  if (end.timeline > record.timelineMax) return false
   return !record.at || comparePositions(end, record.at) >= 0
 }
