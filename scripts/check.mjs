@@ -8,7 +8,7 @@ await runCommand(async () => {
     programStage('types', [packageProgram('tsc'), '-p', '.']),
     programStage('lint', [packageProgram('biome'), 'check', '.']),
     testStage('structure', ['test/structure']),
-    testStage('unit', ['test/unit', 'test/lab'], { depth: 0 }),
+    testStage('unit', ['test/unit', 'test/lab', 'bench/lab'], { depth: 0 }),
     testStage('golden', ['test/golden']),
     programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '200']),
   ])

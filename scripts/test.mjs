@@ -11,7 +11,7 @@ await runCommand(async () => {
     programStage('lint', [packageProgram('biome'), 'check', '.']),
     testStage('structure', ['test/structure']),
     programStage('unused', [packageProgram('knip'), '--no-progress']),
-    testStage('unit', ['test/unit', 'test/lab'], { depth: 0 }),
+    testStage('unit', ['test/unit', 'test/lab', 'bench/lab'], { depth: 0 }),
     testStage('contract', ['test/contract'], { limitMinutes: 15 }),
     testStage('golden', ['test/golden']),
     programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '1000'], {
