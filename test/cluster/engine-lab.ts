@@ -20,13 +20,13 @@ import { waitFor } from '../lab/wait.ts'
  * False when this process is root: the test file is then run once more as the database user, in a child that reports
  * in this one's place.
  */
-export function asDatabaseUser(file: string): boolean {
+export function asDatabaseUser(file: string, environment: Readonly<Record<string, string>> = {}): boolean {
   if (!isRoot()) return true
   const user = databaseUser()
   const [program, ...prefix] = switchUser(user)
   const child = spawnSync(program!, [...prefix, process.execPath, ...process.execArgv, file], {
     stdio: 'inherit',
-    env: { ...process.env, HOME: tmpdir() },
+    env: { ...process.env, HOME: tmpdir(), ...environment },
   })
   process.exitCode = child.status ?? 1
   return false
@@ -46,6 +46,8 @@ export const SETTINGS: InstanceSettings = {
     fsync: 'off',
     max_wal_size: '1GB',
     wal_keep_size: '64MB',
+    // A walsender that nobody ends would hold a stop for ever.
+    wal_sender_timeout: '0',
   },
   hba: null,
   ident: null,
@@ -228,4 +230,31 @@ export async function psql(
   const code = await new Promise(resolve => child.once('close', resolve))
   if (code !== 0) throw new Error(printed.join(''))
   return printed.join('').trim()
+}
+
+/** initdb, start, promote, roles: as a bootstrap does it. Returns the system identifier. */
+export async function newCluster(member: Member): Promise<string> {
+  await member.engine.initialise(within())
+  await member.start()
+  const { systemIdentifier } = await member.promote()
+  await member.engine.prepareCluster(within())
+  await member.engine.markServed()
+  return systemIdentifier
+}
+
+/** A stand-in that writes down its own arguments and environment and then becomes the real program. */
+export function recordingProgram(lab: Lab, program: string, record: string): string {
+  const path = join(lab.directory, `record-${program}`)
+  const real = `/usr/lib/postgresql/15/bin/${program}`
+  writeFileSync(
+    path,
+    `#!/bin/sh\ncat /proc/$$/cmdline /proc/$$/environ >> '${record}'\nexec ${real} "$@"\n`,
+    { mode: 0o700 },
+  )
+  return path
+}
+
+/** Parts that no quoting or escaping changes. */
+export function secretsIn(text: string): readonly string[] {
+  return ['cañary-1', 'ca\u00c3\u00b1ary-1', 'canary-2', 'canary-3'].filter(secret => text.includes(secret))
 }

@@ -264,6 +264,40 @@ if (asDatabaseUser(import.meta.filename)) {
       await casper.stop()
     })
 
+    test('a standby knows that its WAL ends with the shutdown checkpoint, also when others held up the stop', async () => {
+      const elder = await lab.member('elder')
+      await elder.engine.clone(birch.upstream, systemIdentifier, () => {}, within())
+      await elder.start(birch.upstream)
+      const fern = await lab.member('fern')
+      await fern.engine.clone(birch.upstream, systemIdentifier, () => {}, within())
+      await fern.start(birch.upstream)
+      await waitFor('both stream', LIMIT_MS, async () => (await birch.primary()).replication.length === 2)
+      assert.equal(await elder.engine.endsWithShutdownCheckpoint(within()), false)
+      // More than the sockets hold, to a receiver that takes nothing.
+      const receiver = Number(await fern.sql(`select pid from pg_stat_wal_receiver`))
+      process.kill(receiver, 'SIGSTOP')
+      try {
+        await birch.sql(`create table held as select g, repeat('x', 500) t from generate_series(1, 60000) g`)
+        await birch.primary()
+        const stopping = birch.stop()
+        await birch.engine.terminateWalSenders(['fern'], within())
+        await stopping
+      } finally {
+        process.kill(receiver, 'SIGCONT')
+      }
+      const { state, shutdownEnd } = await birch.engine.controlData(within())
+      assert.equal(state, 'shut down')
+      assert.ok(
+        await waitFor('elder has it', LIMIT_MS, () => elder.engine.endsWithShutdownCheckpoint(within())),
+      )
+      assert.equal((await elder.standby()).position.lsn, shutdownEnd)
+      await elder.stop()
+      await fern.stop()
+      await birch.start()
+      await birch.engine.reserveTimelines(7, 9)
+      await birch.promote()
+    })
+
     test('the end of a cleanly stopped primary is the end of its shutdown checkpoint', async () => {
       await birch.sql('checkpoint')
       const position = (await birch.primary()).position
@@ -272,7 +306,7 @@ if (asDatabaseUser(import.meta.filename)) {
       await birch.stop()
       const stopped = await birch.engine.controlData(within())
       assert.equal(stopped.state, 'shut down')
-      assert.equal(stopped.checkpoint.timeline, 7)
+      assert.equal(stopped.checkpoint.timeline, 9)
       assert.ok(stopped.shutdownEnd! > position.lsn)
       // A standby that starts on it replays to exactly there.
       await birch.start()
@@ -280,7 +314,7 @@ if (asDatabaseUser(import.meta.filename)) {
         const seen = await birch.standby()
         return seen.localWalReplayed ? seen : null
       })
-      assert.deepEqual(standby.position, { timeline: 7, lsn: stopped.shutdownEnd })
+      assert.deepEqual(standby.position, { timeline: 9, lsn: stopped.shutdownEnd })
       await birch.stop()
     })
 

@@ -12,6 +12,7 @@ import type { PostgresHost } from './host.ts'
 import { MARKER_FILE, readMarker, removeMarker, rewindMarker, writeMarker } from './marker.ts'
 import { describe, identifySource } from './replication.ts'
 import { writeSeat } from './seat.ts'
+import { endStrayCopies } from './stray-copies.ts'
 import { refuseOccupiedTablespaces } from './tablespaces.ts'
 
 export interface CloneOrder {
@@ -53,8 +54,9 @@ export async function discardReplaced(dataDirectory: string): Promise<void> {
 /** Nothing is there yet, perhaps not even the right to write beside it (a file system of its own). */
 async function cloneInPlace(host: PostgresHost, order: CloneOrder, signal: AbortSignal): Promise<void> {
   const { dataDirectory } = host.options
-  await claimEmpty(dataDirectory, 'clone')
   const folder = join(dataDirectory, 'vigil.new')
+  await endStrayCopies(folder)
+  await claimEmpty(dataDirectory, 'clone')
   try {
     await copyFrom(host, order, folder, signal)
     await prepareCopy(folder)
@@ -132,6 +134,7 @@ function unescapeOctal(text: string): string {
 }
 
 async function removeInterrupted(place: string): Promise<void> {
+  await endStrayCopies(`${place}.clone-`)
   for (const path of await siblings(place, 'clone')) {
     if ((await readMarker(path))?.what === 'clone') await rm(path, { recursive: true, force: true })
   }

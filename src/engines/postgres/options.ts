@@ -1,4 +1,5 @@
 // What the engine must know of one member's instance, from the configuration.
+import type { ProgramOption } from '../../core/setting-kind.ts'
 import type { Log } from '../../ports/log.ts'
 
 export interface PostgresOptions {
@@ -40,8 +41,6 @@ export interface PostgresOptions {
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: Log
 }
-
-export type ProgramOption = string | Readonly<Record<string, string | number | boolean>>
 
 export interface Credentials {
   readonly username: string

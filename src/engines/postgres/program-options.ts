@@ -1,7 +1,7 @@
 // Options of programs as Patroni's configuration spells them: flags and one-entry mappings in a list.
+import type { ProgramOption } from '../../core/setting-kind.ts'
 import { VigilError } from '../../kernel/errors.ts'
 import { oneLine } from './conninfo.ts'
-import type { ProgramOption } from './options.ts'
 
 /** Long options, ready for a command line. @throws VigilError CONFIG_INVALID for those that belong to us. */
 export function programArguments(
@@ -15,17 +15,17 @@ export function programArguments(
       if (!/^[a-z0-9][a-z0-9-]*$/i.test(name)) throw invalid(key, `"${name.slice(0, 40)}" is not an option`)
       if (refused.includes(name))
         throw invalid(key, `option "${name}" is set by vigil and can't be configured`)
-      if (value === null || value === true || value === 'true') return [`--${name}`]
-      if (value === false || value === 'false') return []
+      if (value === null || value === 'true') return [`--${name}`]
+      if (value === 'false') return []
       try {
-        return [`--${name}=${oneLine(name, String(value))}`]
+        return [`--${name}=${oneLine(name, value)}`]
       } catch {
         throw invalid(key, `the value of "${name}" contains a line break or a control character`)
       }
     })
 }
 
-function pairs(option: ProgramOption): readonly (readonly [string, string | number | boolean | null])[] {
+function pairs(option: ProgramOption): readonly (readonly [string, string | null])[] {
   if (typeof option !== 'string') return Object.entries(option)
   const text = option.replace(/^--/, '')
   const equals = text.indexOf('=')

@@ -42,6 +42,8 @@ export async function run(program: string, args: readonly string[], options: Run
       env: { ...options.environment },
       cwd: options.directory ?? '/',
       stdio: ['ignore', 'pipe', 'pipe'],
+      // A group of its own: pg_basebackup forks, and what it forked outlives it with our pipe in its hand.
+      detached: true,
     })
     const output = keepTail(OUTPUT_KEPT)
     const errors = keepTail(ERRORS_KEPT)
@@ -63,6 +65,7 @@ export async function run(program: string, args: readonly string[], options: Run
       tidy()
       reject(new Error(`${program} could not be started: ${reasonOf(error)}`, { cause: error }))
     })
+    child.on('exit', () => signalGroup(child.pid, 'SIGKILL'))
     child.on('close', (code, signal) => {
       tidy()
       resolve({ code, signal, output: output.text(), errors: errors.text().trim(), stopped: stop.wanted() })
@@ -116,13 +119,22 @@ function stopOnce(child: ReturnType<typeof spawn>) {
     now: () => {
       if (wanted) return
       wanted = true
-      child.kill('SIGTERM')
-      escalation = setTimeout(() => child.kill('SIGKILL'), TERM_GRACE_MS)
+      signalGroup(child.pid, 'SIGTERM')
+      escalation = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), TERM_GRACE_MS)
     },
     done: () => {
       if (escalation) clearTimeout(escalation)
     },
     wanted: () => wanted,
+  }
+}
+
+function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  if (leader === undefined) return
+  try {
+    process.kill(-leader, signal)
+  } catch {
+    // Nobody of the group is left.
   }
 }
 
