@@ -45,6 +45,7 @@ export function checkAcknowledgements(context: CheckContext): Checks {
       const term = right(host)
       log.line(postgres.name, `promoted from ${describeCopy(from)} to timeline ${branch.timeline}`)
       if (term === null) return
+      if (postgres.directory!.torn) report('I8', `${postgres.name} was promoted with a torn copy`)
       const other = facts.branches.get(term)
       if (other && other !== branch)
         report('I5', `term ${term} promoted timelines ${other.timeline} and ${branch.timeline}`)

@@ -92,7 +92,11 @@ export async function rewindTo(world: World, host: Host, order: FromElsewhere): 
   for (let look = 0; look < LOOKS; look++) {
     await pause(order.agent, order.signal, (world.random.between(0.5, 1.5) * REWIND_MS) / LOOKS)
     sourceOf(world, host, order, failed)
-    if (world.random.chance(host.rewindFailure / LOOKS)) throw failed('a file vanished')
+    if (world.random.chance(host.rewindFailure / LOOKS)) {
+      // By its control file it may look like the source already, or still like itself.
+      if (world.random.chance(0.5)) adopt(directory, before.directory!.copy)
+      throw failed('a file vanished')
+    }
   }
   const source = sourceOf(world, host, order, failed).directory!
   adopt(directory, source.copy)

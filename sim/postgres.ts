@@ -57,6 +57,7 @@ export const NORMAL_PACE = { stopMs: 150, recoveryMs: 150, promotionMs: 100, lag
 
 /** Orphans notice that the postmaster is gone when they next wait; a busy one needs longer. */
 const ORPHAN_MS = 400
+const LONG_STATEMENT_MS = 6000
 const SIGKILL_CHILDREN_AFTER_MS = 5000
 
 export function createPostgres(world: World, name: string, frozen: () => boolean): Postgres {
@@ -135,7 +136,8 @@ export function createPostgres(world: World, name: string, frozen: () => boolean
       const instance = postgres.instance
       if (!instance) return
       exited(instance, null, 'SIGKILL')
-      instance.children.later(random.next() * ORPHAN_MS, () => endChildren(instance))
+      const ms = random.chance(0.3) ? random.between(ORPHAN_MS, LONG_STATEMENT_MS) : random.next() * ORPHAN_MS
+      instance.children.later(ms, () => endChildren(instance))
     },
     powerOff: () => {
       const { instance } = postgres
@@ -145,7 +147,7 @@ export function createPostgres(world: World, name: string, frozen: () => boolean
     },
     reload: () => {
       const { instance, directory } = postgres
-      if (!instance?.postmaster.running() || !directory) return
+      if (!instance?.postmaster.alive() || !directory) return
       instance.postmaster.later(random.between(1, 20), () => {
         const before = instance.configuration.upstream?.name
         instance.configuration = directory.configuration
