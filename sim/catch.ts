@@ -3,42 +3,58 @@ import { fileURLToPath } from 'node:url'
 import { bundleWith } from './bundle.ts'
 import { runSeeds } from './many.ts'
 import { PLANTS, type Plant } from './plants.ts'
+import type { RunResult } from './simulate.ts'
 
 const SEEDS_MAX = 2000
 
 /** True: caught. */
-export async function catchPlant(name: string): Promise<boolean> {
+export async function catchPlant(name: string, program: string): Promise<boolean> {
   const plant = PLANTS.find(known => known.name === name)
-  if (plant) return caught(plant)
+  if (plant) return caught(plant, program)
   console.error(`no such plant: ${name}. Known: ${PLANTS.map(known => known.name).join(', ')}`)
   return false
 }
 
-export async function catchPlants(): Promise<boolean> {
+export async function catchPlants(program: string): Promise<boolean> {
   let all = true
-  for (const plant of PLANTS) all = (await caught(plant)) && all
+  for (const plant of PLANTS) all = (await caught(plant, program)) && all
   return all
 }
 
-async function caught(plant: Plant): Promise<boolean> {
+/** Caught is: what it breaks is seen to break, and the same seed is clean without it. */
+async function caught(plant: Plant, program: string): Promise<boolean> {
+  const startedAt = performance.now()
   const bundle = await bundleWith(sourceRoot(), plant)
+  const breaks = (result: RunResult) => result.violations.some(v => plant.breaks.includes(v.invariant))
   try {
-    const seeds = { program: bundle.program, from: 1, count: SEEDS_MAX, untilViolation: true }
-    const { results, seconds } = await runSeeds(seeds)
-    const found = results.find(result => result.violations.length > 0)
-    const violation = found?.violations[0]
-    if (!found || !violation) {
-      console.log(`${plant.name}: not caught in ${results.length} seeds (${seconds.toFixed(0)} s)`)
-      return false
+    let from = 1
+    while (from <= SEEDS_MAX) {
+      const count = SEEDS_MAX + 1 - from
+      const { results } = await runSeeds({ program: bundle.program, from, count, until: breaks })
+      const found = results.find(breaks)
+      if (!found) break
+      if (await clean(program, found.seed)) {
+        const { invariant, text } = found.violations.find(v => plant.breaks.includes(v.invariant))!
+        const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
+        console.log(`${plant.name}: caught at seed ${found.seed} by ${invariant} after ${seconds} s: ${text}`)
+        return true
+      }
+      console.log(`${plant.name}: seed ${found.seed} is not clean without it either`)
+      from = found.seed + 1
     }
-    console.log(`${plant.name}: caught at seed ${found.seed} by ${violation.invariant}: ${violation.text}`)
-    return true
+    console.log(`${plant.name}: not caught in ${SEEDS_MAX} seeds`)
+    return false
   } finally {
     bundle.remove()
   }
 }
 
-/** Where the sources are: the bundle in dist lies one folder below the root, like this file. */
+async function clean(program: string, seed: number): Promise<boolean> {
+  const { results } = await runSeeds({ program, from: seed, count: 1 })
+  return results.every(result => result.violations.length === 0)
+}
+
+/** Where the sources are: the bundle lies one folder below the root, like this file. */
 function sourceRoot(): string {
   return fileURLToPath(new URL('..', import.meta.url))
 }

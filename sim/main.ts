@@ -22,8 +22,8 @@ async function main(): Promise<boolean> {
   if (has('--seed')) return replay(number('--seed', 1))
   if (has('--seeds'))
     return runMany({ program: self, from: number('--from', 1), count: number('--seeds', 1) })
-  if (has('--plant')) return catchPlant(given[given.indexOf('--plant') + 1] ?? '')
-  if (has('--plants')) return catchPlants()
+  if (has('--plant')) return catchPlant(given[given.indexOf('--plant') + 1] ?? '', self)
+  if (has('--plants')) return catchPlants(self)
   console.error(USAGE)
   return false
 }

@@ -33,13 +33,15 @@ export async function runMany(seeds: Seeds): Promise<boolean> {
   return bad.length === 0
 }
 
-/** Stops handing out seeds after the first violation if `untilViolation`. */
-export async function runSeeds(seeds: Seeds & { readonly untilViolation?: boolean }): Promise<Outcome> {
+/** Hands out no more seeds when a result is what is looked for. */
+export async function runSeeds(
+  seeds: Seeds & { readonly until?: (result: RunResult) => boolean },
+): Promise<Outcome> {
   const startedAt = performance.now()
   const results: RunResult[] = []
   let next = seeds.from
   const end = seeds.from + seeds.count
-  const enough = () => next >= end || (seeds.untilViolation && results.some(r => r.violations.length > 0))
+  const enough = () => next >= end || (seeds.until !== undefined && results.some(seeds.until))
 
   const serve = (worker: ChildProcess) =>
     new Promise<void>((resolve, reject) => {

@@ -11,6 +11,8 @@ export interface Plant {
   readonly name: string
   /** What is wrong with it, and what asks for it to be caught. */
   readonly mistake: string
+  /** The invariants that it breaks. */
+  readonly breaks: readonly string[]
   readonly patches: readonly Patch[]
 }
 
@@ -21,6 +23,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'deadline-from-answer',
     mistake: 'the deadline counts from when the answer is read, not from before the request was sent',
+    breaks: ['I3'],
     patches: [
       {
         file: LEADERSHIP,
@@ -32,6 +35,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'wall-clock',
     mistake: 'the wait for the old leader is measured by the wall clock',
+    breaks: ['I3'],
     patches: [
       {
         file: 'src/core/remember.ts',
@@ -54,6 +58,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'value-only-compare',
     mistake: 'a transaction compares who leads, not the revision that it was decided on',
+    breaks: ['I3', 'I5'],
     patches: [
       {
         file: 'src/stores/cluster-store.ts',
@@ -65,6 +70,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'trust-keepalive',
     mistake: 'a lease that could be kept alive moves the deadline',
+    breaks: ['I3'],
     patches: [
       {
         file: 'src/agent/lease.ts',
@@ -86,6 +92,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'absent-key-at-once',
     mistake: 'a missing leader key is taken for the end of a leadership',
+    breaks: ['I3'],
     patches: [
       {
         file: 'src/core/candidate.ts',
@@ -97,6 +104,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'restart-counts-old-silence',
     mistake: 'an agent that has just started counts time in which it did not watch the record',
+    breaks: ['I3'],
     patches: [
       {
         file: 'src/core/remember.ts',
@@ -108,16 +116,19 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'wait-without-margin',
     mistake: 'an observer waits the ttl and nothing for wrong clocks',
+    breaks: ['I3'],
     patches: [{ file: 'src/core/timers.ts', find: 'return ttl * (1 + RHO)', replace: 'return ttl' }],
   },
   {
     name: 'release-keeps-deadline',
     mistake: 'the leadership is released while the guard still holds its deadline',
+    breaks: ['I3'],
     patches: [{ file: TRANSACTION, find: "before: 'drop',", replace: "before: 'nothing'," }],
   },
   {
     name: 'shrink-ttl-late',
     mistake: 'a shorter ttl is shown to everybody before the guard has it',
+    breaks: ['I3'],
     patches: [
       {
         file: TRANSACTION,
@@ -129,6 +140,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'disarm-before-pause-is-recorded',
     mistake: 'the deadline is lifted before anybody can know of the maintenance pause',
+    breaks: ['I3'],
     patches: [
       {
         file: LEADERSHIP,
@@ -141,11 +153,13 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'resume-before-arming',
     mistake: 'the end of a maintenance pause is recorded before a deadline counts again',
+    breaks: ['I3'],
     patches: [{ file: TRANSACTION, find: "before: 'arm' }", replace: "before: 'nothing' }" }],
   },
   {
     name: 'guard-message-before-clock',
     mistake: 'the guard looks at a message before it looks at its clock',
+    breaks: ['I13'],
     patches: [
       {
         file: 'src/guard/state.ts',
@@ -157,6 +171,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'kill-postmaster-only',
     mistake: 'at the deadline only the postmaster gets SIGKILL; its children go on for a while',
+    breaks: ['I4'],
     patches: [
       {
         file: 'sim/guard.ts',
@@ -168,6 +183,7 @@ export const PLANTS: readonly Plant[] = [
   {
     name: 'promote-incomplete',
     mistake: 'a copy whose rewind broke off is taken for a complete one',
+    breaks: ['I8'],
     patches: [
       {
         file: 'sim/data-directory.ts',
