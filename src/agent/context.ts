@@ -4,6 +4,7 @@ import type { Job } from '../core/job.ts'
 import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { Settings } from '../core/settings.ts'
+import type { Instant } from '../kernel/time.ts'
 import type { AgentOptions, AgentPorts } from './options.ts'
 
 export interface FiledRequest {
@@ -24,6 +25,8 @@ export interface Context {
   lease: string | null
   /** The history of the timeline that the instance is on, and of which start of it. */
   history: { readonly of: string; readonly lines: readonly HistoryLine[] } | null
+  /** When the position was last kept on disk. */
+  reportedAt: Instant | null
   /** Highest revision of the store in any read: a lower one is an old read. */
   storeRevision: bigint
   /** Something may have changed: decide again soon. */
@@ -43,6 +46,7 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     settings: null,
     lease: null,
     history: null,
+    reportedAt: null,
     storeRevision: 0n,
     wake: () => undefined,
     exit: () => undefined,

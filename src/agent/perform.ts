@@ -6,7 +6,8 @@ import { ATTEMPT_LIMIT_MS } from '../core/timers.ts'
 import type { View } from '../core/view.ts'
 import { unreachable } from '../kernel/assert.ts'
 import { reasonOf } from '../kernel/errors.ts'
-import type { Ms } from '../kernel/time.ts'
+import { comparePositions } from '../kernel/lsn.ts'
+import { elapsedAtMost, type Ms } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import { configure, promote, start } from './instance.ts'
 import { runJob } from './jobs.ts'
@@ -15,6 +16,8 @@ import { done, type Outcome, stopped } from './outcome.ts'
 
 const SQL_LIMIT_MS: Ms = 2000
 const GUARD_LIMIT_MS: Ms = 3000
+/** It costs an fsync. */
+const REPORT_EVERY_MS: Ms = 10_000
 
 /** Never throws: what went wrong ends the tick, and the next one decides anew. */
 export async function perform(context: Context, action: Action, view: View): Promise<Outcome> {
@@ -69,7 +72,7 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
       await ports.journal.write({ seatState: action.state })
       return done()
     case 'publish':
-      return publish(context, action)
+      return publish(context, action, view)
     case 'put-failover': {
       const limit = clock.limit(ATTEMPT_LIMIT_MS)
       const result = await ports.store.replaceFailover(action.value, action.modRevision, limit)
@@ -114,7 +117,11 @@ async function endWalSenders(context: Context, except: readonly string[], view: 
   return done()
 }
 
-async function publish(context: Context, action: Action & { readonly kind: 'publish' }): Promise<Outcome> {
+async function publish(
+  context: Context,
+  action: Action & { readonly kind: 'publish' },
+  view: View,
+): Promise<Outcome> {
   const { clock, store } = context.ports
   if (context.lease === null) return stopped('no lease yet')
   const result = await store.publish(action.member, context.lease, clock.limit(ATTEMPT_LIMIT_MS))
@@ -128,7 +135,23 @@ async function publish(context: Context, action: Action & { readonly kind: 'publ
     published: { significance: significance(action.member), positions: positionsOf(action.member) },
     publishedAt: clock.now(),
   }
+  await keepReported(context, view)
   return done()
+}
+
+/** Replayed WAL ends at a record and is on disk: a copy that later has less is not the copy that reported. */
+async function keepReported(context: Context, view: View): Promise<void> {
+  const { clock, journal } = context.ports
+  const { instance } = view
+  if (instance.kind !== 'known' || instance.value.kind !== 'standby') return
+  const { reported, seatState } = journal.read()
+  const { position, replayed } = instance.value
+  const advanced = { timeline: position.timeline, lsn: replayed }
+  if (seatState !== 'ready' || (reported && comparePositions(advanced, reported) <= 0)) return
+  const { reportedAt } = context
+  if (reportedAt && elapsedAtMost(reportedAt, clock.now()) < REPORT_EVERY_MS) return
+  context.reportedAt = clock.now()
+  await journal.write({ reported: advanced })
 }
 
 function answer(context: Context, action: Action & { readonly kind: 'answer' }): Outcome {

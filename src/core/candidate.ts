@@ -38,6 +38,7 @@ export function obstacle(s: Situation): string | null {
     return 'the copy is on an unknown timeline'
   if (view.job?.state === 'running') return `a ${view.job.order.kind} is running`
   if (foreignLeaderKey(s)) return 'the leader key names somebody who is not the holder'
+  if (wentBack(s, s.end)) return 'the copy holds less than it had reported'
   const lag = lagBehind(s.end, record.at)
   // After a clean stop the old leader has everything and may lead again: less is accepted only when it is gone too.
   if (record.final && !s.waitedOut && comparePositions(s.end, record.final) < 0)
@@ -45,6 +46,12 @@ export function obstacle(s: Situation): string | null {
   if (lag > view.settings.maximumLagOnFailover) return `lags ${lag} bytes`
   if (reachablePrimary(s)) return 'a reachable member says that it runs as primary'
   return null
+}
+
+/** A lying disk or a restored snapshot: this is not the copy that had reported, whatever its identity says. */
+function wentBack(s: Situation, end: Position): boolean {
+  const { reported } = s.view.remembered
+  return reported !== null && comparePositions(end, reported) < 0
 }
 
 /** Bytes that `mine` lacks of what the leader last reported. */
@@ -61,14 +68,23 @@ export function rankOf(s: Situation): number {
 
 /** How long this member still leaves it to better ones, from when exclusion held; 0: it is its turn. */
 export function turnIn(s: Situation, exclusion: Exclusion): Ms {
-  const record = s.record as TermRecord
   const since = s.view.memory.excludedSince
   const waited = since ? elapsedAtLeast(since, s.now) : 0
   const rank = rankOf(s)
-  const named = record.successor === s.view.me.name
-  const othersFirst = exclusion === 'released' && record.successor !== null && !named
-  const pause = (othersFirst ? FIRST_RIGHT_MS : 0) + (named ? 0 : rank * STAGGER_MS)
+  const first = firstRight(s, exclusion)
+  const named = first === s.view.me.name
+  const pause = (first !== null && !named ? FIRST_RIGHT_MS : 0) + (named ? 0 : rank * STAGGER_MS)
   return Math.max(0, pause - waited)
+}
+
+/** Who goes first: the successor of a release, else whom an operator has named, if that one can. */
+function firstRight(s: Situation, exclusion: Exclusion): string | null {
+  const successor = s.record?.successor ?? null
+  if (exclusion === 'released' && successor !== null) return successor
+  const named = s.cluster?.failover?.value.member ?? null
+  if (named === null || named === s.view.me.name) return named
+  const report = s.view.peers[named]
+  return report?.kind === 'known' && report.value.promotable ? named : null
 }
 
 function better(s: Situation, peer: PeerReport): boolean {

@@ -55,7 +55,7 @@ export function situationOf(view: View): Situation {
   const guard = liveGuard(view)
   const holding = record?.holder.install === view.me.install
   const running = runningOf(view, guard)
-  const end = endOf(view, running)
+  const end = endOf(running)
   const silence = view.memory.seen ? elapsedAtLeast(view.memory.seen.at, now) : null
   const guardKnowsTerm = record !== null && guard?.term === record.term
   return {
@@ -131,15 +131,12 @@ function runningOf(view: View, guard: GuardStatus | null): Running {
   return { kind: 'starting' }
 }
 
-/** Protocol A8 "Position": only when replay has used up the local WAL, and never less than was reported before. */
-function endOf(view: View, running: Running): Position | null {
+/** Protocol A8 "Position": only when replay has used up the local WAL, or streaming has begun (experiment 0010). */
+function endOf(running: Running): Position | null {
   if (running.kind === 'primary') return running.status.position
-  if (running.kind !== 'standby' || !running.status.localWalReplayed) return null
-  const { position } = running.status
-  const { reported, seat } = view.remembered
-  // A copy that went backward is not the copy that reported (lying disk, restored snapshot): it may not lead.
-  if (seat !== null && reported && comparePositions(position, reported) < 0) return null
-  return position
+  if (running.kind !== 'standby') return null
+  if (!running.status.localWalReplayed && running.status.received === null) return null
+  return running.status.position
 }
 
 function frozenReason(view: View, cluster: ClusterState): string | null {

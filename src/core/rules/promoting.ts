@@ -214,6 +214,10 @@ function serve(s: Situation): Plan {
       renew(s, next, 'T4', {
         ...(recorded ? {} : { initialize: { value: systemIdentifier, ifAbsent: false } }),
         history: historyRows(s, entries),
+        // Whatever was asked of the last leader, this promotion is the answer to it.
+        ...(s.cluster?.failover
+          ? { failover: { value: null, modRevision: s.cluster.failover.modRevision } }
+          : {}),
       }),
       ...(s.view.job && s.view.job.state !== 'running' ? [{ kind: 'clear-job' } as const] : []),
     ],
