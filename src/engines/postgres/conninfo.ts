@@ -36,10 +36,10 @@ export function formatPassfileLine(line: {
   ].join(':')
 }
 
-/** Refuses control characters: a line break would start another line of whatever file this goes to. */
+/** Refuses control characters other than tabs: a line break would start another line of whatever file this goes to. */
 export function oneLine(what: string, value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  if (/[\x00-\x1f\x7f]/.test(value)) throw new Error(`${what} contains a control character`)
+  if (/[\x00-\x08\x0a-\x1f\x7f]/.test(value)) throw new Error(`${what} contains a control character`)
   return value
 }
 

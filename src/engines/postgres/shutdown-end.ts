@@ -1,7 +1,7 @@
 // Where the WAL of a cleanly stopped primary ends: behind its shutdown checkpoint, if that is the last record.
 import { join } from 'node:path'
 import { formatLsn, type Lsn, lsn, type Position, parseLsn, type Timeline } from '../../kernel/lsn.ts'
-import type { ControlFile } from './control-data.ts'
+import type { ControlFile } from './control-file.ts'
 import type { PostgresHost } from './host.ts'
 import { run } from './run.ts'
 
