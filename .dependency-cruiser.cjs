@@ -15,10 +15,9 @@ const MAY_IMPORT = {
   backup: ['kernel', 'core', 'ports'],
   // Beside the middle: read by the composition roots, they know no part of it.
   config: ['kernel', 'core', 'ports'],
-  host: ['kernel', 'core', 'ports'],
   telemetry: ['kernel', 'core', 'ports'],
-  // This machine: clocks, the member's memory on disk, locks, users.
-  host: ['kernel', 'core', 'ports'],
+  // This machine: clocks, the member's memory on disk, locks, users; whether it is as the configuration says.
+  host: ['kernel', 'core', 'ports', 'config'],
   // Faces.
   api: ['kernel', 'core', 'ports', 'operations', 'config', 'telemetry'],
   cli: ['kernel', 'core', 'ports', 'operations', 'config', 'telemetry'],

@@ -19,7 +19,7 @@ import { openDecisionFile } from '../host/decision-file.ts'
 import { openJournal } from '../host/file-journal.ts'
 import { lockStateDirectory } from '../host/lock.ts'
 import { machineIdentity } from '../host/machine.ts'
-import { becomeOwner } from '../host/privileges.ts'
+import { become, futureUser, makeStateDirectory, makeStateDirectoryAsRoot } from '../host/privileges.ts'
 import { createSystemClock } from '../host/system-clock.ts'
 import { readTlsFiles } from '../host/tls-files.ts'
 import { isVigilError, reasonOf } from '../kernel/errors.ts'
@@ -29,6 +29,8 @@ import { clusterKeys } from '../stores/cluster-store.ts'
 import { openEtcd } from '../stores/etcd/etcd.ts'
 import { createLeaderStore } from '../stores/leader-store.ts'
 import { openLog } from '../telemetry/log.ts'
+import { passes, startChecks, validationChecks } from './checks.ts'
+import { storeOptions } from './store-options.ts'
 import { VERSION } from './version.ts'
 
 const USAGE = `Usage: vigild [CONFIG.yml]
@@ -52,7 +54,9 @@ async function main(): Promise<number> {
   if (values.version) return print(`vigild ${VERSION}`, 0)
   if (values['generate-sample-config']) return print(generateSampleConfig(), 0)
   if (values['validate-config']) {
-    const report = await validateConfig({ file, environment: process.env, json: values.json })
+    const { env: environment } = process
+    const checks = validationChecks(environment)
+    const report = await validateConfig({ file, environment, json: values.json, checks })
     return print(report.text, report.exitCode)
   }
   if (file === null && !process.env['PATRONI_CONFIGURATION'] && !process.env['PATRONI_SCOPE'])
@@ -64,11 +68,16 @@ async function runAgent(file: string | null): Promise<number> {
   process.umask(0o077)
   const environment = { ...process.env }
   const loaded = await loadConfig({ file, environment })
-  for (const finding of loaded.findings) process.stderr.write(`${formatFinding(finding)}\n`)
+  for (const finding of loaded.findings) printError(formatFinding(finding))
   let config = loaded.config
   if (!config) return 1
-  await becomeOwner(config.postgresql.dataDir, config.stateDir)
+  const checks = startChecks(environment)
+  if (!(await passes(loaded, checks.before, printError))) return 1
+  await becomeOwner(config)
+  if (!(await passes(loaded, checks.data, printError))) return 1
+  await makeStateDirectory(config.stateDir)
   const lock = await lockStateDirectory(config.stateDir)
+  if (!(await passes(loaded, checks.rest, printError))) return 1
   const log = openLog({ ...config.log, name: config.name })
   const clock = createSystemClock(openMachineClock())
   const kv = openEtcd(await storeOptions(config), clock)
@@ -184,17 +193,11 @@ function engineOptions(
   }
 }
 
-async function storeOptions(config: LocalConfig): Promise<Parameters<typeof openEtcd>[0]> {
-  const { endpoints, credentials } = config.store
-  const { ca, cert, key } = await readTlsFiles(config.store.tls)
-  const tls = { ...(ca ? { ca } : {}), ...(cert ? { cert } : {}), ...(key ? { key } : {}) }
-  return {
-    endpoints,
-    ...(Object.keys(tls).length > 0 ? { tls } : {}),
-    ...(credentials?.password != null
-      ? { credentials: { username: credentials.username, password: credentials.password } }
-      : {}),
-  }
+async function becomeOwner({ postgresql, stateDir }: LocalConfig): Promise<void> {
+  const user = await futureUser(postgresql.dataDir)
+  if (!user) return
+  await makeStateDirectoryAsRoot(stateDir, postgresql.dataDir, user)
+  become(user)
 }
 
 /** Members ask each other as clients of the REST interface. */
@@ -208,6 +211,10 @@ async function peerTls(config: LocalConfig): Promise<Parameters<typeof createPee
 function guardCommand(): readonly [string, ...string[]] {
   const bundle = new URL('./guard.mjs', import.meta.url).pathname
   return [process.execPath, '--max-semi-space-size=1', bundle]
+}
+
+function printError(line: string): void {
+  process.stderr.write(`${line}\n`)
 }
 
 function print(text: string, status: number): number {

@@ -4,7 +4,7 @@ import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import type { MemberMemory } from '../core/member-memory.ts'
-import { VigilError } from '../kernel/errors.ts'
+import { isVigilError, VigilError } from '../kernel/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../kernel/lsn.ts'
 import type { Journal } from '../ports/journal.ts'
 
@@ -34,11 +34,20 @@ const Stored = z.object({
 
 /**
  * @param machine identity of this machine; a state directory that was copied to another one is refused
- * @throws VigilError DATA_DIRECTORY when the file is damaged: guessing what it said could cost a commit
+ * @throws VigilError STATE_DIRECTORY, also when the file is damaged: guessing what it said could cost a commit
  */
 export async function openJournal(directory: string, machine: string): Promise<Journal> {
+  try {
+    return await openIn(directory, machine)
+  } catch (cause) {
+    if (isVigilError(cause) || !(cause instanceof Error)) throw cause
+    throw new VigilError('STATE_DIRECTORY', { directory, reason: cause.message }, { cause })
+  }
+}
+
+async function openIn(directory: string, machine: string): Promise<Journal> {
   const file = join(directory, FILE)
-  let memory = (await load(file)) ?? fresh(machine)
+  let memory = (await load(directory, file)) ?? fresh(machine)
   // A cloned machine has our state and is not us: it begins as somebody new, without a right to lead.
   if (memory.machine !== machine) memory = fresh(machine)
   await store(directory, memory)
@@ -74,7 +83,7 @@ function fresh(machine: string): MemberMemory {
   }
 }
 
-async function load(file: string): Promise<MemberMemory | null> {
+async function load(directory: string, file: string): Promise<MemberMemory | null> {
   let text: string
   try {
     text = await readFile(file, 'utf8')
@@ -85,8 +94,8 @@ async function load(file: string): Promise<MemberMemory | null> {
   try {
     return Stored.parse(JSON.parse(text))
   } catch (cause) {
-    const reason = `${file} is damaged. Move it away only if this member's data directory is to be copied anew`
-    throw new VigilError('DATA_DIRECTORY', { directory: file, reason }, { cause })
+    const reason = `${FILE} is damaged, and what it said decides whether this member may lead. Nothing was changed. Bring it back from a backup; or move it away: the member then joins as a new one, which the leader must admit first, so not while no other member leads`
+    throw new VigilError('STATE_DIRECTORY', { directory, reason }, { cause })
   }
 }
 

@@ -2,38 +2,52 @@
 import { rm } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
-import { VigilError } from '../kernel/errors.ts'
+import { reasonOf, VigilError } from '../kernel/errors.ts'
+
+const SOCKET = 'agent.sock'
 
 /**
  * A stopped agent still owns its socket, and must be killed before another starts; the socket of a dead one refuses.
- * @throws VigilError REQUEST_REFUSED
+ * @throws VigilError REQUEST_REFUSED or STATE_DIRECTORY
  */
 export async function lockStateDirectory(directory: string): Promise<{ release(): void }> {
-  const path = join(directory, 'agent.sock')
-  if (await answers(path)) {
-    const reason = `Another vigild uses ${directory}. Stop it first (a stopped process must be killed)`
-    throw new VigilError('REQUEST_REFUSED', { reason })
+  const path = join(directory, SOCKET)
+  try {
+    let server = await listen(path)
+    if (server === null && !(await isLocked(directory))) {
+      await rm(path, { force: true })
+      server = await listen(path)
+    }
+    if (server !== null) return { release: () => server.close() }
+  } catch (cause) {
+    throw new VigilError('STATE_DIRECTORY', { directory, reason: reasonOf(cause) }, { cause })
   }
-  await rm(path, { force: true })
-  const server = await listen(path)
-  return { release: () => server.close() }
+  const reason = `Another vigild uses ${directory}. Stop it first (a stopped process must be killed); to run a second member here, give it a vigil.state_dir of its own`
+  throw new VigilError('REQUEST_REFUSED', { reason })
 }
 
-function answers(path: string): Promise<boolean> {
+/** Whether an agent works with that state directory, running or stopped. */
+export function isLocked(directory: string): Promise<boolean> {
   return new Promise(resolve => {
-    const socket = connect(path)
-    socket.once('connect', () => {
+    const socket = connect(join(directory, SOCKET))
+    const end = (locked: boolean) => {
       socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
+      resolve(locked)
+    }
+    socket.once('connect', () => end(true))
+    // The queue of a stopped agent fills up: then it says so instead of accepting.
+    socket.once('error', error => end((error as NodeJS.ErrnoException).code === 'EAGAIN'))
   })
 }
 
-function listen(path: string): Promise<Server> {
+/** null: something is at that path already. */
+function listen(path: string): Promise<Server | null> {
   return new Promise((resolve, reject) => {
     const server = createServer(socket => socket.destroy())
-    server.once('error', reject)
+    server.once('error', error => {
+      if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') resolve(null)
+      else reject(error)
+    })
     server.listen(path, () => resolve(server))
     server.unref()
   })
