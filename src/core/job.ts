@@ -1,5 +1,4 @@
 // Long work: one at a time, visible as state, never inside a tick.
-import type { Position } from '../kernel/lsn.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { CloneProgress, Upstream } from './instance.ts'
 
@@ -25,6 +24,3 @@ export type Job = {
   | { readonly state: 'done' }
   | { readonly state: 'failed'; readonly reason: string; readonly endedAt: Instant }
 )
-
-export type JobKind = JobOrder['kind']
-export type { Position }

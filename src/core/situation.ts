@@ -43,8 +43,6 @@ export interface Situation {
   readonly waitedOut: boolean
   /** Why the store must not be trusted now, or null (protocol A10, A12-5). */
   readonly frozen: string | null
-  /** An own transaction on the record may still be applied. */
-  readonly unresolved: boolean
   readonly leaderMember: MemberRecord | null
 }
 
@@ -82,7 +80,6 @@ export function situationOf(view: View): Situation {
     silence,
     waitedOut: record !== null && silence !== null && silence >= waitOf(record.ttl),
     frozen: cluster ? frozenReason(view, cluster) : null,
-    unresolved: !view.memory.settled && view.memory.attempts.length > 0,
     leaderMember: record ? memberByInstall(cluster, record.holder.install) : null,
   }
 }
@@ -101,10 +98,6 @@ export function renewalDue(situation: Situation): boolean {
   if (!lastAttemptAt) return true
   // A tick that comes a little early renews too: the period must not slip to twice its length.
   return elapsedAtMost(lastAttemptAt, situation.now) >= situation.view.settings.renewalMs - 100
-}
-
-export function ahead(a: Position, b: Position): boolean {
-  return comparePositions(a, b) > 0
 }
 
 /** Whether nothing of the instance can act any more, by the word of a live guard. */
