@@ -13,11 +13,15 @@ const FAILURES = {
     'PostgreSQL program "{program}" was not found in {directory}. Install PostgreSQL or set postgresql.bin_dir.',
   ],
   DATA_DIRECTORY: [1, 'Data directory {directory}: {reason}.'],
+  STATE_DIRECTORY: [1, 'State directory {directory}: {reason}.'],
   FOREIGN_CLUSTER: [
     1,
     'Data directory {directory} belongs to another cluster (system identifier {found}, this cluster has {expected}). Nothing was changed. Point postgresql.data_dir elsewhere, or move that directory away.',
   ],
-  FOREIGN_SOURCE: [1, 'The server at {source} belongs to another cluster (system identifier {found}, this cluster has {expected}). Nothing was copied from it.'],
+  FOREIGN_SOURCE: [
+    1,
+    'The server at {source} belongs to another cluster (system identifier {found}, this cluster has {expected}). Nothing was copied from it.',
+  ],
   NAME_IN_USE: [
     1,
     'A member named "{name}" is already running with another installation ({install}). Give this one another name, or stop the other and wait {seconds} s.',
@@ -31,6 +35,7 @@ const FAILURES = {
   CLONE_FAILED: [1, 'Clone from {source} failed: {reason}.'],
   REWIND_FAILED: [1, 'pg_rewind from {source} failed: {reason}.'],
   REQUEST_REFUSED: [1, '{reason}.'],
+  USAGE: [3, '{message}'],
   MEMBER_UNREACHABLE: [2, 'No member answered ({tried}). Is vigild running there?'],
 } as const satisfies Record<string, readonly [number, string]>
 
