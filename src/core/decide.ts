@@ -3,12 +3,14 @@ import { assert } from '../kernel/assert.ts'
 import { elapsedAtMost, type Ms } from '../kernel/time.ts'
 import type { Action, Decision } from './action.ts'
 import type { Memory } from './memory.ts'
+import { namesake } from './own-name.ts'
 import { memberRecord, positionsOf, significance } from './published-member.ts'
 import { remember } from './remember.ts'
 import { BOOTSTRAPPING } from './rules/bootstrapping.ts'
 import { ENDING } from './rules/ending.ts'
 import { HANDOVER } from './rules/handover.ts'
 import { LEADING } from './rules/leading.ts'
+import { OWN_NAME } from './rules/own-name.ts'
 import { PROMOTING } from './rules/promoting.ts'
 import { REJOINING } from './rules/rejoining.ts'
 import { REQUESTED } from './rules/requested.ts'
@@ -22,6 +24,7 @@ import type { View } from './view.ts'
 /** In order; the first that applies decides. */
 export const RULES: readonly Rule[] = [
   ...SAFETY,
+  ...OWN_NAME,
   ...TAKING,
   ...ENDING,
   ...REQUESTED,
@@ -74,7 +77,7 @@ function nextLook(s: Situation): Ms {
 /** The member key: at once when something significant changed, positions once in loop_wait. */
 function publication(s: Situation, plan: Plan): readonly Action[] {
   const { memory, settings } = s.view
-  if (!s.cluster || s.frozen || plan.actions.some(action => action.kind === 'exit')) return []
+  if (!s.cluster || s.frozen || namesake(s) || plan.actions.some(action => action.kind === 'exit')) return []
   const member = memberRecord(s)
   const last = memory.published
   const changed = !last || last.significance !== significance(member)

@@ -24,3 +24,5 @@ export type Job = {
   | { readonly state: 'done' }
   | { readonly state: 'failed'; readonly reason: string; readonly endedAt: Instant }
 )
+
+export type JobKind = JobOrder['kind']

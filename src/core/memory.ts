@@ -65,6 +65,8 @@ export interface Memory {
   readonly promoteAskedAt: Instant | null
   /** A clone or start happened in this process: an old directory may be kept beside. */
   readonly discardDue: boolean
+  /** Since when, without a break, another installation has stood in the member key of this name. */
+  readonly nameTakenSince: Instant | null
   /** Result of the last switchover or takeover that did not come about, for people. */
   readonly lastRefusal: string | null
 }
@@ -95,5 +97,6 @@ export const EMPTY_MEMORY: Memory = {
   promotionMarked: false,
   promoteAskedAt: null,
   discardDue: true,
+  nameTakenSince: null,
   lastRefusal: null,
 }

@@ -1,6 +1,7 @@
 // What the agent learns from one look at the world, before anything is decided.
 import { exclusionOf } from './candidate.ts'
 import type { Memory } from './memory.ts'
+import { namesake } from './own-name.ts'
 import { isDead, type Situation, situationOf } from './situation.ts'
 import type { View } from './view.ts'
 
@@ -17,6 +18,8 @@ export function remember(view: View): Memory {
     silentSince: isSilent(s) ? (memory.silentSince ?? view.now) : null,
     startingSince: isComingUp(s) ? (memory.startingSince ?? view.now) : null,
     stopAskedAt: isDead(s) ? null : memory.stopAskedAt,
+    // A store without a leader lets no lease run out: only time in which it answers counts.
+    nameTakenSince: namesake(s) ? (memory.nameTakenSince ?? view.now) : null,
     excludedSince: excluded ? ((revisionMoved ? null : memory.excludedSince) ?? view.now) : null,
     promotionMarked: isDead(s) && memory.promotionMarked,
     // A new term may have the same need of slots and files as an old one; the instance has not.

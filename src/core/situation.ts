@@ -1,5 +1,5 @@
 // The facts that the rules speak of, named once.
-import { comparePositions, type Position } from '../kernel/lsn.ts'
+import type { Position } from '../kernel/lsn.ts'
 import { elapsedAtLeast, elapsedAtMost, type Instant, isAfter, type Ms, reached } from '../kernel/time.ts'
 import type { ClusterState, MemberRecord } from './cluster.ts'
 import type { GuardStatus } from './guard-status.ts'
@@ -41,6 +41,8 @@ export interface Situation {
   readonly silence: Ms | null
   /** The leader's deadline has certainly passed, by this observer's clocks. */
   readonly waitedOut: boolean
+  /** An own transaction on the record may still be applied. */
+  readonly unresolved: boolean
   /** Why the store must not be trusted now, or null (protocol A10, A12-5). */
   readonly frozen: string | null
   readonly leaderMember: MemberRecord | null
@@ -79,6 +81,7 @@ export function situationOf(view: View): Situation {
         : null,
     silence,
     waitedOut: record !== null && silence !== null && silence >= waitOf(record.ttl),
+    unresolved: !view.memory.settled && view.memory.attempts.length > 0,
     frozen: cluster ? frozenReason(view, cluster) : null,
     leaderMember: record ? memberByInstall(cluster, record.holder.install) : null,
   }
