@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { openPostgres } from '../../src/engines/postgres/engine.ts'
 import { isVigilError } from '../../src/kernel/errors.ts'
 import { comparePositions } from '../../src/kernel/lsn.ts'
 import type { CloneProgress } from '../../src/ports/engine.ts'
@@ -12,10 +13,12 @@ import {
   type Lab,
   LIMIT_MS,
   type Member,
+  newCluster,
   openLab,
   PASSWORDS,
   psql,
   SETTINGS,
+  secretsIn,
   within,
 } from './engine-lab.ts'
 
@@ -205,6 +208,42 @@ if (asDatabaseUser(import.meta.filename)) {
       assert.ok(lab.warnings.length > 0)
     })
 
+    test('a parameter that this version does not know is left out with a warning', async () => {
+      const parameters = {
+        ...SETTINGS.parameters,
+        wal_keep_segments_of_old: '8',
+        zero_damaged_pages: 'off',
+        'my.own': 'x',
+      }
+      await birch.engine.writeConfiguration(
+        { ...SETTINGS, parameters },
+        amber.upstream,
+        'vigil_birch',
+        'standby',
+      )
+      const file = readFileSync(join(birch.options.dataDirectory, 'postgresql.conf'), 'utf8')
+      assert.doesNotMatch(file, /wal_keep_segments_of_old/)
+      assert.match(file, /^zero_damaged_pages = 'off'$/m)
+      assert.match(file, /^my\.own = 'x'$/m)
+      assert.ok(lab.warnings.length > 0)
+      await birch.engine.writeConfiguration(SETTINGS, amber.upstream, 'vigil_birch', 'standby')
+    })
+
+    test('another engine on the same directory adopts what runs there', async () => {
+      const next = await openPostgres({
+        ...amber.options,
+        listen: { addresses: '127.0.0.1', port: 1 },
+        socketDirectory: null,
+      })
+      try {
+        const status = await next.status(within())
+        assert.equal(status.kind, 'primary')
+        assert.equal(await next.accepts(within()), true)
+      } finally {
+        next.close()
+      }
+    })
+
     test('values with line breaks or control characters are refused before anything is written', async () => {
       const file = join(birch.options.dataDirectory, 'postgresql.conf')
       const before = readFileSync(file, 'utf8')
@@ -316,6 +355,35 @@ if (asDatabaseUser(import.meta.filename)) {
       })
       assert.deepEqual(standby.position, { timeline: 9, lsn: stopped.shutdownEnd })
       await birch.stop()
+    })
+
+    test('an interrupted bootstrap is known as ours and can be begun again', async () => {
+      const hornbeam = await lab.member('hornbeam', { initdb: ['no-such-option'] })
+      await assert.rejects(hornbeam.engine.initialise(within()), error =>
+        isVigilError(error, 'POSTGRES_FAILED'),
+      )
+      assert.deepEqual(await hornbeam.engine.dataDirectory(within()), {
+        kind: 'unfinished',
+        what: 'bootstrap',
+      })
+      // As one that was killed in the middle leaves it.
+      mkdirSync(join(hornbeam.options.dataDirectory, 'vigil.new'))
+      writeFileSync(join(hornbeam.options.dataDirectory, 'vigil.new', 'PG_VERSION'), '15')
+      await hornbeam.engine.removeUnfinished()
+      assert.deepEqual(await hornbeam.engine.dataDirectory(within()), { kind: 'empty' })
+    })
+
+    test('post_bootstrap runs once, with the connection string and no password in sight', async () => {
+      const script = join(lab.directory, 'post bootstrap.sh')
+      const record = join(lab.directory, 'post-bootstrap-record')
+      const body = `cat /proc/$$/cmdline /proc/$$/environ >> '${record}'\nexec psql -Xq -v ON_ERROR_STOP=1 -d "$2" -c "create table made_by_$1(i int)"`
+      writeFileSync(script, `#!/bin/sh\n${body}\n`, { mode: 0o700 })
+      const juniper = await lab.member('juniper', { postBootstrap: `'${script}' hook` })
+      await newCluster(juniper)
+      await juniper.engine.prepareCluster(within())
+      assert.equal(await juniper.sql('select count(*) from made_by_hook'), '0')
+      assert.deepEqual(secretsIn(readFileSync(record, 'latin1')), [])
+      await juniper.stop()
     })
 
     test('directories are told apart: foreign files, no right to read', async () => {

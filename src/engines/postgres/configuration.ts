@@ -68,7 +68,7 @@ async function mainParameters(
 ): Promise<Parameters> {
   const { options } = host
   const { upstream, slot, role } = replication
-  const configured = fileParameters(settings.parameters)
+  const configured = await withoutUnknown(host, fileParameters(settings.parameters))
   return {
     max_slot_wal_keep_size: await slotLimit(options.dataDirectory),
     hba_file: join(host.configDirectory, 'pg_hba.conf'),
@@ -85,6 +85,13 @@ async function mainParameters(
     primary_conninfo: upstream ? conninfoFor(host, upstream) : '',
     primary_slot_name: upstream ? (slot ?? '') : '',
   }
+}
+
+/** Left out with a warning: a cluster with members of two versions has parameters that one of them lacks. */
+async function withoutUnknown(host: PostgresHost, parameters: Parameters): Promise<Parameters> {
+  const unknown = await host.unknownParameters(Object.keys(parameters))
+  if (unknown.length === 0) return parameters
+  return Object.fromEntries(Object.entries(parameters).filter(([name]) => !unknown.includes(name)))
 }
 
 function mainFile(parameters: Parameters, base: string): string {

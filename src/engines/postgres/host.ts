@@ -1,6 +1,7 @@
 // What every part of the engine needs: the options, the programs, the environment of children, the local connection.
 import { VigilError } from '../../kernel/errors.ts'
 import type { Target } from './connection.ts'
+import { unknownParameters } from './known-parameters.ts'
 import type { Credentials, PostgresOptions } from './options.ts'
 import { readPostmasterFile } from './postmaster-file.ts'
 import { dataVersion, findProgram, type ProgramName } from './programs.ts'
@@ -13,6 +14,8 @@ export interface PostgresHost {
   /** @throws VigilError BINARIES_NOT_FOUND */
   program(name: ProgramName): Promise<string>
   dataVersion(): Promise<number | null>
+  /** Those of the names that this PostgreSQL does not know. */
+  unknownParameters(names: readonly string[]): Promise<readonly string[]>
   /** For clients of PostgreSQL and helpers. */
   environment(extra?: Readonly<Record<string, string>>): Record<string, string>
   /** The instance that runs on the data directory, whoever started it; null when there is none. */
@@ -20,16 +23,33 @@ export interface PostgresHost {
 }
 
 export function postgresHost(options: PostgresOptions): PostgresHost {
+  const unknownOf = unknownParameters()
+  const warned = new Set<string>()
+  const program = (name: ProgramName) =>
+    findProgram(name, {
+      binDirectory: options.binDirectory,
+      programNames: options.programNames,
+      dataDirectory: options.dataDirectory,
+      path: options.environment['PATH'],
+    })
   return {
     options,
     configDirectory: options.configDirectory ?? options.dataDirectory,
-    program: name =>
-      findProgram(name, {
-        binDirectory: options.binDirectory,
-        programNames: options.programNames,
-        dataDirectory: options.dataDirectory,
-        path: options.environment['PATH'],
-      }),
+    program,
+    async unknownParameters(names) {
+      const { dataDirectory } = options
+      const environment = childEnvironment(options.environment, { LC_ALL: 'C' })
+      const unknown = await unknownOf(names, {
+        program: await program('postgres'),
+        dataDirectory,
+        environment,
+      })
+      for (const name of unknown) {
+        if (!warned.has(name)) options.log.warn('PostgreSQL does not know this parameter, left out', { name })
+        warned.add(name)
+      }
+      return unknown
+    },
     dataVersion: () => dataVersion(options.dataDirectory),
     environment: extra => childEnvironment(options.environment, extra),
     async local(change = {}) {
