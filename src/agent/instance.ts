@@ -30,10 +30,21 @@ export async function configure(
 ): Promise<Outcome> {
   const { engine } = context.ports
   const { upstream, slot, role } = action
+  if (upstream) await coverGaps(context, view)
   const changed = await engine.writeConfiguration(instanceSettings(view.settings), upstream, slot, role)
   if (changed) await engine.reload()
   context.memory = { ...context.memory, configured: action.signature }
   return done()
+}
+
+/**
+ * A walreceiver asks its source for the history of every number between its timeline and the source's, and ends when
+ * one is missing there: numbers that were never used, or that a source made as a clone has never had (0016).
+ */
+async function coverGaps(context: Context, view: View): Promise<void> {
+  const { record, end } = situationOf(view)
+  const newest = record?.chain.at(-1)?.timeline ?? 0
+  if (end && end.timeline + 1 < newest) await context.ports.engine.reserveTimelines(end.timeline, newest)
 }
 
 export async function promote(
