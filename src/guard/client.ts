@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { VigilError } from '../kernel/errors.ts'
 import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
 import type { Guard, GuardAnswer, GuardStatus } from '../ports/guard.ts'
-import { type Connection, ECHO_AGE_MAX_MS, type Hello, openConnection } from './connection.ts'
+import { type Connection, ECHO_AGE_MAX_MS, type Hello, isNoAnswer, openConnection } from './connection.ts'
 import { resolveDirectory } from './data-files.ts'
 import { killGuard, killInstanceWithoutGuard } from './kill.ts'
 import { type LaunchedGuard, type LaunchOptions, launchGuard } from './launch.ts'
@@ -125,8 +125,10 @@ async function tryConnect(options: GuardClientOptions, changed: () => void): Pro
   try {
     connection = await openConnection({ path: socketPath(stateDirectory), now, changed })
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    return { kind: code === 'ENOENT' || code === 'ECONNREFUSED' ? 'absent' : 'silent' }
+    const { code, message } = error as NodeJS.ErrnoException
+    if (code === 'EACCES' || code === 'EPERM') throw new VigilError('GUARD_UNAVAILABLE', { reason: message })
+    // A guard that is just dying may still accept, and hang up.
+    return { kind: isNoAnswer(error) ? 'silent' : 'absent' }
   }
   const reason = mismatch(connection.hello, options)
   if (reason === null) return { kind: 'connected', connection }

@@ -35,11 +35,18 @@ export interface ConnectionOptions {
   readonly changed: () => void
 }
 
-/** @throws when nobody listens there (`ENOENT`, `ECONNREFUSED`), or nobody answers in time. */
+const NO_ANSWER = 'the guard does not answer'
+
+/** Somebody listens and says nothing: a guard that is stopped. */
+export function isNoAnswer(error: unknown): boolean {
+  return error instanceof Error && error.message === NO_ANSWER
+}
+
+/** @throws when nobody listens there, or somebody who does not answer in time. */
 export function openConnection({ path, now, changed }: ConnectionOptions): Promise<Connection> {
   return new Promise((resolve, reject) => {
     const socket = connect(path)
-    const limit = setTimeout(() => socket.destroy(new Error('the guard does not answer')), ECHO_AGE_MAX_MS)
+    const limit = setTimeout(() => socket.destroy(new Error(NO_ANSWER)), ECHO_AGE_MAX_MS)
     let receive = (reply: Reply): void => {
       if (reply.kind !== 'hello') return
       clearTimeout(limit)

@@ -134,8 +134,10 @@ function describe(event: GuardEvent, { state, effects, answers }: Step): string 
   const refusals = answers.flatMap(given => (given.kind === 'refused' ? [given.reason] : []))
   if (effects.length === 0 && refusals.length === 0 && event.kind !== 'postmaster-exited') return null
   const about = event.kind === 'message' ? event.message.kind : event.kind
-  const { mode, term, postmaster, alive, exit } = state
+  const { mode, term, postmaster, alive } = state
   const done = effects.map(effect => effect.kind)
+  // What it printed is in a log of its own.
+  const exit = state.exit && { ...state.exit, output: undefined }
   const line = { time: new Date().toISOString(), about, done, refusals, mode, term, postmaster, alive, exit }
   return `${JSON.stringify(line)}\n`
 }

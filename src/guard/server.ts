@@ -5,9 +5,9 @@ import { encode, lineReader, parseRequest, type Reply, type Request } from './wi
 
 /** An agent that does not read is stopped; what it missed would be old news anyway. */
 const UNREAD_BYTES_MAX = 64 * 1024
+const SILENT_STRANGER_MS = 2000
 
 export interface AgentConnection {
-  readonly id: number
   send(reply: Reply): void
 }
 
@@ -25,23 +25,24 @@ export async function openDoor(
   received: (agent: AgentConnection, request: Request) => void,
 ): Promise<Door | null> {
   let current: { connection: AgentConnection; socket: Socket } | null = null
-  let count = 0
+
+  /** The newest agent is right: an old one may be stopped, and would hold the guard for ever. */
+  function admit(connection: AgentConnection, socket: Socket): void {
+    if (current?.connection === connection) return
+    current?.socket.destroy()
+    current = { connection, socket }
+  }
 
   function welcome(socket: Socket): void {
-    // The newest agent is right: an old one may be stopped, and would hold the guard for ever.
-    current?.socket.destroy()
-    const connection = { id: ++count, send: (reply: Reply) => write(socket, reply) }
-    current = { connection, socket }
-    const lines = lineReader()
-    socket.setEncoding('utf8')
-    socket.on('data', (chunk: string) => {
-      const complete = lines(chunk)
-      if (!complete) return socket.destroy()
-      for (const line of complete) {
-        const request = parseRequest(line)
-        if (!request) return socket.destroy()
-        received(connection, request)
-      }
+    const connection = { send: (reply: Reply) => write(socket, reply) }
+    // Who only looks whether we are there, or speaks another language, does not count as an agent.
+    socket.setTimeout(SILENT_STRANGER_MS, () => {
+      if (current?.socket !== socket) socket.destroy()
+    })
+    readRequests(socket, request => {
+      if (request.message.kind === 'hello') admit(connection, socket)
+      if (current?.connection === connection) received(connection, request)
+      else socket.destroy()
     })
     // Losing the agent is no reason to do anything: it may come back in time, and the deadline stands.
     socket.on('error', () => socket.destroy())
@@ -62,6 +63,18 @@ export async function openDoor(
       if ((await inodeOf(path)) === inode) server.close()
     },
   }
+}
+
+function readRequests(socket: Socket, received: (request: Request) => void): void {
+  const lines = lineReader()
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => {
+    for (const line of lines(chunk) ?? ['']) {
+      const request = parseRequest(line)
+      if (!request) return socket.destroy()
+      if (!socket.destroyed) received(request)
+    }
+  })
 }
 
 function write(socket: Socket, reply: Reply): void {
