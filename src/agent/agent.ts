@@ -5,6 +5,7 @@ import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { View } from '../core/view.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
+import { createComplaints } from './complaints.ts'
 import { type Context, createContext } from './context.ts'
 import type { AgentHandle } from './handle.ts'
 import { createLeaseKeeper } from './lease.ts'
@@ -26,6 +27,7 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
   const recorder = createRecorder(ports)
   const peers = createPeerWatch(context)
   const lease = createLeaseKeeper(context)
+  const complaints = createComplaints(context)
   let latest: { readonly view: View; readonly decision: Decision } | null = null
   let ended = false
   let wroteAt: Instant | null = null
@@ -36,6 +38,7 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
 
   const tick = async (): Promise<Ms> => {
     const [view] = await Promise.all([observe(context, peers), lease.tend()])
+    complaints.about(view)
     await keepMemory(context, view)
     const before = { ...view, memory: context.memory, remembered: ports.journal.read() }
     const { decision, memory } = decide(before)

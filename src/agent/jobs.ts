@@ -46,8 +46,6 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
       await engine.setSeat(order.seat)
       return journal.write({ seat: order.seat, seatState: 'ready', reported: null, promotions: [] })
     case 'clone':
-      // Before the first byte: an interrupted copy must never look like a complete one.
-      await journal.write({ seatState: 'incomplete' })
       await engine.clone(
         order.from,
         order.systemIdentifier,

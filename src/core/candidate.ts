@@ -34,8 +34,6 @@ export function obstacle(s: Situation): string | null {
   if (s.guard?.mode !== 'standby') return `the guard is ${s.guard?.mode ?? 'lost'}`
   if (!s.end) return 'the end of the local WAL is not known yet'
   if (s.lineage === 'diverged' || s.lineage === 'foreign') return `the copy is ${s.lineage}`
-  if (s.lineage === 'undecided' && s.end.timeline !== record.timelineMax)
-    return 'the copy is on an unknown timeline'
   if (view.job?.state === 'running') return `a ${view.job.order.kind} is running`
   if (foreignLeaderKey(s)) return 'the leader key names somebody who is not the holder'
   if (wentBack(s, s.end)) return 'the copy holds less than it had reported'

@@ -8,7 +8,8 @@ import type { ChainEntry, TermRecord } from './term.ts'
  * `consistent`: a beginning of the accepted history. `diverged`: has WAL that the accepted history lacks, on
  * timelines that pg_rewind can tell apart. `foreign`: on a timeline that another promotion has the number of, or
  * that nobody gave out; pg_rewind may say "no rewind required" to it and be wrong (experiment E8), so it is copied
- * anew. `undecided`: the leader's own promotion is not in the chain yet.
+ * anew. `undecided`: on a number that was given out, whose promotion is not in the chain, and no later one is: it may
+ * still become the accepted history, by the next leader that has it (protocol A6, T4).
  */
 export type Lineage = 'consistent' | 'diverged' | 'foreign' | 'undecided'
 
@@ -28,11 +29,9 @@ export function lineageOf(position: Position, record: TermRecord, past: OwnPast)
   const entry = chain.find(known => known.timeline === timeline)
   if (entry) {
     if (isNamesake(entry, past, timeline)) return 'foreign'
-  } else if (!isOlderThanChain(timeline, chain)) {
-    const promoting = record.state === 'electing' && timeline === record.timelineMax
-    return promoting ? 'undecided' : 'diverged'
   }
   const next = chain.find(known => known.timeline > timeline)
+  if (!entry && !isOlderThanChain(timeline, chain)) return next ? 'diverged' : 'undecided'
   return next && position.lsn > next.fork ? 'diverged' : 'consistent'
 }
 

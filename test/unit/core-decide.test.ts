@@ -342,11 +342,11 @@ test('a promotion that nobody accepted makes a copy unusable when its number was
     instance: known(standby(position(6, 950)), NOW),
     remembered: { promotions: [{ term: 4, timeline: 6, lsn: lsn(900) }] },
   })
-  assert.equal(outcome(own).rule, 'foreign-timeline')
+  assert.equal(outcome(own).rule, 'unusable-copy')
   const otherFork = view({ history: [{ timeline: 5, end: lsn(880) }] })
-  assert.equal(outcome(otherFork).rule, 'foreign-timeline')
+  assert.equal(outcome(otherFork).rule, 'unusable-copy')
   const notGivenOut = view({ instance: known(standby(position(7, 950)), NOW) })
-  assert.equal(outcome(notGivenOut).rule, 'foreign-timeline')
+  assert.equal(outcome(notGivenOut).rule, 'unusable-copy')
 })
 
 test('a number that the record gave out and nobody accepted is rewound', () => {
@@ -462,4 +462,10 @@ test('an attempt whose answer was lost counts from the moment it was sent', () =
   const [action] = decide(back).decision.actions
   assert(action?.kind === 'credit')
   assert.deepEqual(action.attempt.sentAt, at(-900))
+})
+
+test('a promotion that was never recorded may still become the accepted history', () => {
+  const store = known(cluster({ recordIs: { term: 7, state: 'electing', timelineMax: 8 } }), NOW)
+  const streamed = view({ store, instance: known(standby(position(7, 2000)), NOW), memory: silent(20_000) })
+  assert.equal(outcome(streamed).rule, 'take')
 })

@@ -55,7 +55,8 @@ export const ENDING: readonly Rule[] = [
 
 function stopping(s: Situation): Plan {
   const asked = s.view.memory.stopAskedAt
-  const renewal: readonly Action[] = leads(s) && renewalDue(s) ? [plainRenewal(s, s.end)] : []
+  const renewing = leads(s) && renewalDue(s) && !s.frozen
+  const renewal: readonly Action[] = renewing ? [plainRenewal(s, s.end)] : []
   const actions: readonly Action[] = !asked
     ? [...renewal, { kind: 'stop', mode: 'fast' }]
     : elapsedAtMost(asked, s.now) > STOP_LIMIT_MS

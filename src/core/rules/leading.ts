@@ -15,6 +15,8 @@ const HUNG_MS = 3000
 const SELF_TAKE_WINDOW_MS = 60_000
 const SELF_TAKES_MAX = 3
 const HOLD_OFF_MS = 30_000
+/** Of what PostgreSQL printed before it ended by itself. */
+const LAST_LINES = 4
 
 export function leads(s: Situation): boolean {
   return s.holding && s.guardKnowsTerm && s.record !== null
@@ -173,7 +175,14 @@ export function hasOtherMember(s: Situation): boolean {
 
 export function exitOf(s: Situation): Plan['because'] & object {
   const exit = s.guard?.exit
-  return { exitCause: exit?.cause ?? null, exitCode: exit?.code ?? null, exitSignal: exit?.signal ?? null }
+  const how = {
+    exitCause: exit?.cause ?? null,
+    exitCode: exit?.code ?? null,
+    exitSignal: exit?.signal ?? null,
+  }
+  // What it said last is the reason only if nobody else ended it.
+  const said = exit?.cause === 'self' ? exit.output.trim().split('\n').slice(-LAST_LINES).join(' | ') : ''
+  return said === '' ? how : { ...how, said }
 }
 
 function statusWrites(s: Situation): { status?: string } {

@@ -8,7 +8,7 @@ import { upstreamOf } from '../network-address.ts'
 import { isDead, type Situation } from '../situation.ts'
 import { slotsFor } from '../slots.ts'
 import { emptyDirectory, unfinishedBootstrap } from './bootstrapping.ts'
-import { leads } from './leading.ts'
+import { exitOf, leads } from './leading.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
 
 const RETRY_JOB_MS = 5000
@@ -22,7 +22,9 @@ export const REJOINING: readonly Rule[] = [
     does: 'ends the agent and touches nothing',
     plan: s => {
       const expected = s.cluster?.initialize?.value
-      const found = s.control?.systemIdentifier
+      // A standby that was started while the store did not answer says it itself.
+      const found =
+        s.running.kind === 'standby' ? s.running.status.systemIdentifier : s.control?.systemIdentifier
       if (!expected || !found || found === expected || leads(s)) return null
       const reason = `The data directory belongs to another cluster: its system identifier is ${found}, this cluster has ${expected}. Nothing was changed.`
       return { because: { found, expected }, actions: [{ kind: 'exit', status: 1, reason }] }
@@ -107,10 +109,13 @@ export const REJOINING: readonly Rule[] = [
       // While the guard counts a deadline this member may still lead, and a standby in its place would lead nothing.
       const free = s.guard?.mode === 'standby' || s.guard?.mode === 'fenced'
       if (leads(s) || !free || !isDead(s) || !s.control || paused(s)) return null
+      // Without the store only a copy that was this member's before: of any other it is not known whose it is.
+      if (!s.cluster && s.view.remembered.seat === null) return wait({ store: 'lost' })
       const last = s.view.memory.starts[0]
       const sinceMs = last ? elapsedAtMost(last, s.now) : null
       if (sinceMs !== null && sinceMs < START_BACKOFF_MS) return wait({ sinceMs }, START_BACKOFF_MS - sinceMs)
       return {
+        because: exitOf(s),
         actions: [{ kind: 'start', upstream: null, slot: null }],
         memory: { starts: [s.now, ...s.view.memory.starts].slice(0, 3) },
         wakeInMs: 50,
@@ -118,19 +123,19 @@ export const REJOINING: readonly Rule[] = [
     },
   },
   {
-    id: 'foreign-timeline',
-    when: 'a standby runs on a timeline number that was not given to its history',
-    does: 'marks the copy as unusable, so that it is made anew, and stops it when the leader serves',
+    id: 'unusable-copy',
+    when: 'a standby runs on a timeline number that was not given to its history, or on a copy that is to be made anew',
+    does: 'marks the copy, and stops it when the leader serves',
     plan: s => {
-      if (s.running.kind !== 'standby' || s.lineage !== 'foreign') return null
       const marked = s.view.remembered.seatState === 'incomplete'
+      if (s.running.kind !== 'standby' || (s.lineage !== 'foreign' && !marked)) return null
       const stop = !s.holding && leaderServes(s)
       if (marked && !stop) return null
       const actions: Action[] = [
         ...(marked ? [] : [{ kind: 'mark-seat', state: 'incomplete' } as const]),
         ...(stop ? [{ kind: 'stop', mode: 'fast' } as const] : []),
       ]
-      return { because: { timeline: s.end?.timeline ?? null }, actions, wakeInMs: 50 }
+      return { because: { timeline: s.end?.timeline ?? null, lineage: s.lineage }, actions, wakeInMs: 50 }
     },
   },
   {

@@ -95,7 +95,8 @@ export const SAFETY: readonly Rule[] = [
     id: 'store-frozen',
     when: 'the store is not the one this member knows, or went back in time',
     does: 'nothing: a primary runs to its deadline, nobody is promoted, an operator is needed',
-    plan: s => (s.frozen ? wait({ reason: s.frozen }, 1000) : null),
+    // An agent that is to end must be able to, whatever the store says.
+    plan: s => (s.frozen && s.view.ending === 'no' ? wait({ reason: s.frozen }, 1000) : null),
   },
 ]
 
