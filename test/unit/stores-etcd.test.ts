@@ -1,98 +1,26 @@
 // The etcd adapter against servers that answer badly, in pieces, late or never: made here, so no etcd is needed.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import http from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { isVigilError } from '../../src/kernel/errors.ts'
 import type { Transaction } from '../../src/ports/store.ts'
-import { type EtcdStore, openEtcd } from '../../src/stores/etcd/etcd.ts'
+import { openEtcd } from '../../src/stores/etcd/etcd.ts'
 import { growthPerDay } from '../../src/stores/etcd/space.ts'
 import { waitFor } from '../lab/wait.ts'
+import {
+  answering,
+  applying,
+  counted,
+  type Handler,
+  header,
+  passTime,
+  refusing,
+  serving,
+  silent,
+  WAIT_MS,
+} from './stores-fake-etcd.ts'
 
-type Handler = (
-  path: string,
-  body: string,
-  response: http.ServerResponse,
-  request: http.IncomingMessage,
-) => void
-
-const WAIT_MS = 30_000
-const header = { cluster_id: '17', member_id: '1', revision: '5', raft_term: '2' }
 const put: Transaction = { compare: [], writes: [{ put: '/a', value: '1' }], readOnFailure: [] }
 const limit = (ms = 5_000) => AbortSignal.timeout(ms)
-
-/** The machine's clock, and a way to let time pass. */
-let skewMs = 0
-const clock = {
-  now: () => ({ mono: performance.now() + skewMs, boot: performance.now() + skewMs }),
-  after: (ms: number, callback: () => void) => {
-    const timer = setTimeout(callback, ms)
-    return () => clearTimeout(timer)
-  },
-}
-
-/** Serves `handlers`, one endpoint each, while `use` runs. */
-async function serving(
-  handlers: readonly Handler[],
-  use: (kv: EtcdStore, ports: readonly number[]) => Promise<void>,
-  credentials?: { username: string; password: string },
-): Promise<void> {
-  const servers = handlers.map(handler =>
-    http.createServer((request, response) => {
-      let body = ''
-      request.setEncoding('utf8')
-      request.on('data', chunk => {
-        body += chunk
-      })
-      request.on('end', () => handler(request.url ?? '', body, response, request))
-    }),
-  )
-  for (const server of servers) {
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-  }
-  const ports = servers.map(server => (server.address() as AddressInfo).port)
-  const kv = openEtcd(
-    {
-      endpoints: ports.map(port => `127.0.0.1:${port}`),
-      attemptLimitMs: 400,
-      ...(credentials ? { credentials } : {}),
-    },
-    clock,
-  )
-  try {
-    await use(kv, ports)
-  } finally {
-    kv.close()
-    for (const server of servers) {
-      server.closeAllConnections()
-      server.close()
-    }
-  }
-}
-
-const answering =
-  (body: unknown, status = 200): Handler =>
-  (_path, _body, response) => {
-    response
-      .writeHead(status, { 'content-type': 'application/json' })
-      .end(typeof body === 'string' ? body : JSON.stringify(body))
-  }
-const refusing = (code: number, message: string, status = 503): Handler =>
-  answering({ error: message, message, code }, status)
-const applying = answering({ header, succeeded: true })
-const silent: Handler = () => {}
-const counted = (handler: Handler): { handler: Handler; calls: string[] } => {
-  const calls: string[] = []
-  return {
-    calls,
-    handler: (path, body, response, request) => {
-      calls.push(path)
-      handler(path, body, response, request)
-    },
-  }
-}
 
 const uncertain = [
   ['request timed out', 14, 'etcdserver: request timed out'],
@@ -192,6 +120,28 @@ for (const [what, handler] of nonsense) {
   })
 }
 
+test('an answer without an end is given up for its size, long before the time limit', async () => {
+  let poured = 0
+  const handler: Handler = (_path, _body, response) => {
+    const pour = () => {
+      for (let more = true; more && !response.destroyed && poured < 256; poured++) {
+        more = response.write(Buffer.alloc(1 << 20))
+      }
+    }
+    response.writeHead(200)
+    response.on('drain', pour)
+    pour()
+  }
+  await serving(
+    [handler],
+    async kv => {
+      assert.equal((await kv.transact(put, limit(60_000))).kind, 'unknown')
+      assert.ok(poured < 128, `${poured} MB were taken`)
+    },
+    { attemptLimitMs: 5_000 },
+  )
+})
+
 test('a silent endpoint ends an attempt by itself; a read goes on to the next, a write does not', async () => {
   const second = counted(answering({ header, kvs: [], succeeded: true }))
   await serving([silent, second.handler], async kv => {
@@ -214,7 +164,7 @@ test('an endpoint set aside is asked in the background before a write is risked 
     await kv.transact(put, limit())
     const before = first.calls.length
     await waitFor('a question in the background', WAIT_MS, async () => {
-      skewMs += 1_000
+      passTime(1_000)
       assert.equal((await kv.transact(put, limit())).kind, 'applied')
       return first.calls.length > before
     })
@@ -222,7 +172,7 @@ test('an endpoint set aside is asked in the background before a write is risked 
     assert.equal(first.calls.at(-1), '/v3/kv/range')
     broken = false
     await waitFor('writes come back', WAIT_MS, async () => {
-      skewMs += 1_000
+      passTime(1_000)
       assert.equal((await kv.transact(put, limit())).kind, 'applied')
       return first.calls.at(-1) === '/v3/kv/txn'
     })
@@ -276,7 +226,7 @@ test('the token is fetched once, sent with every call, and renewed once when it 
       for (let round = 0; round < 4; round++) assert.equal((await kv.transact(put, limit())).kind, 'applied')
       assert.deepEqual(tokens, ['token-1', 'token-1', 'token-1', 'token-2', 'token-2'])
     },
-    { username: 'u', password: 'p' },
+    { credentials: { username: 'u', password: 'p' } },
   )
 })
 
@@ -293,82 +243,8 @@ test('a token that cannot be had leaves the write unsent', async () => {
         assert.equal((await kv.transact(put, limit())).kind, 'failed')
         assert.deepEqual(paths.calls, ['/v3/auth/authenticate'])
       },
-      { username: 'u', password: 'p' },
+      { credentials: { username: 'u', password: 'p' } },
     )
-  }
-})
-
-test('a watch understands lines in pieces and several in one, and asks for no old revision', async () => {
-  const created = JSON.stringify({ result: { header, created: true } })
-  const event = JSON.stringify({
-    result: { header: { ...header, revision: '6' }, events: [{ kv: { key: 'ü' } }] },
-  })
-  const bodies: string[] = []
-  let pieces: http.ServerResponse | null = null
-  const handler: Handler = (_path, body, response) => {
-    bodies.push(body)
-    pieces = response
-    response.writeHead(200).write(`${created}\n`)
-  }
-  await serving([handler], async kv => {
-    let woken = 0
-    kv.watch('/p/', () => woken++)
-    await waitFor('the watch is established', WAIT_MS, () => woken === 1)
-    const bytes = Buffer.from(`${event}\n${event}\n`)
-    pieces!.write(bytes.subarray(0, 40))
-    pieces!.write(bytes.subarray(40, event.length + 10))
-    pieces!.write(bytes.subarray(event.length + 10))
-    await waitFor('both events were seen', WAIT_MS, () => woken === 3)
-    assert.deepEqual(JSON.parse(bodies[0]!), { create_request: { key: 'L3Av', range_end: 'L3Aw' } })
-  })
-})
-
-const endings: readonly (readonly [string, (response: http.ServerResponse) => void])[] = [
-  [
-    'is cancelled by a compaction',
-    response =>
-      response.write(`${JSON.stringify({ result: { header, canceled: true, compact_revision: '9' } })}\n`),
-  ],
-  [
-    'loses its leader',
-    response =>
-      response.write(
-        `${JSON.stringify({ error: { grpc_code: 14, http_code: 503, message: 'etcdserver: no leader' } })}\n`,
-      ),
-  ],
-  ['ends', response => response.end()],
-  ['is cut', response => response.destroy()],
-  ['becomes nonsense', response => response.write('}{\n')],
-]
-
-for (const [what, end] of endings) {
-  test(`a watch that ${what} opens itself again and wakes, for something may have been missed`, async () => {
-    const streams: http.ServerResponse[] = []
-    const handler: Handler = (_path, _body, response) => {
-      streams.push(response)
-      response.writeHead(200).write(`${JSON.stringify({ result: { header, created: true } })}\n`)
-    }
-    await serving([handler], async kv => {
-      let woken = 0
-      kv.watch('/p/', () => woken++)
-      await waitFor('it is established', WAIT_MS, () => woken === 1)
-      end(streams[0]!)
-      await waitFor('it is established a second time', WAIT_MS, () => woken === 2)
-      assert.equal(streams.length, 2)
-    })
-  })
-}
-
-test('a watch leaves an endpoint that does not establish it', async () => {
-  for (const handler of [silent, refusing(14, 'etcdserver: no leader')]) {
-    const second: Handler = (_path, _body, response) => {
-      response.writeHead(200).write(`${JSON.stringify({ result: { header, created: true } })}\n`)
-    }
-    await serving([handler, second], async kv => {
-      let woken = 0
-      kv.watch('/p/', () => woken++)
-      await waitFor('the second endpoint established it', WAIT_MS, () => woken > 0)
-    })
   }
 })
 
