@@ -39,7 +39,10 @@ export interface Engine {
   /** Whether a NEW connection gets as far as the server's first answer: a stopped postmaster does not. */
   accepts(signal: AbortSignal): Promise<boolean>
 
-  /** The command with which the guard starts the postmaster; TCP addresses are given here, never in the file. */
+  /**
+   * The command with which the guard starts the postmaster; TCP addresses are given here, never in the file. Called
+   * before each start and never while the instance runs: it releases timeline numbers that no promotion has used.
+   */
   startCommand(settings: InstanceSettings): Promise<StartCommand>
   /**
    * Writes postgresql.conf, pg_hba.conf, pg_ident.conf for `upstream` (null: none). Atomic; false if nothing changed.
