@@ -10,7 +10,12 @@ export function startClients(world: World, postgres: Postgres, instance: Instanc
   const { random } = world
   const connect = () => {
     if (instance.phase !== 'primary') return
-    if (!instance.postmaster.running()) return instance.children.later(CONNECT_MS, connect)
+    // Before the roles are made nobody can log in.
+    const open = instance.postmaster.running() && postgres.directory?.marker === null
+    if (!open) {
+      instance.children.later(random.between(0.5, 1) * CONNECT_MS, connect)
+      return
+    }
     instance.sessions = true
     write()
   }

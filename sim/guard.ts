@@ -96,10 +96,7 @@ export function startGuard(world: World, host: Host): GuardProcess {
       handle({ kind: 'postmaster-exited', code, signal, output: '' }),
     ),
   )
-  if (host.postgres.alive()) {
-    const pid = host.postgres.instance!.pid
-    process.later(1, () => handle({ kind: 'found', pid, abandoned: true }))
-  }
+  process.later(1, () => takeCharge(host, handle))
   process.later(random.between(1, TICK_MS), tick)
   return {
     process,
@@ -116,6 +113,13 @@ export function startGuard(world: World, host: Host): GuardProcess {
       if (connection === from) connection = null
     },
   }
+}
+
+/** Of what was there before: another guard's postmaster, or only children of one. */
+function takeCharge(host: Host, handle: (event: GuardEvent) => void): void {
+  const { instance } = host.postgres
+  if (instance?.postmaster.alive()) handle({ kind: 'found', pid: instance.pid, abandoned: true })
+  else if (host.postgres.alive()) handle({ kind: 'processes', alive: true })
 }
 
 interface Deed {
