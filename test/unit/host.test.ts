@@ -58,7 +58,7 @@ test('a damaged memory is not guessed at', async () => {
     good.replace(/"revisionMax": "\d+"/, '"revisionMax": "-1"'),
   ]) {
     await writeFile(file, bad)
-    await assert.rejects(openJournal(directory, 'machine-2'), error => isVigilError(error, 'DATA_DIRECTORY'))
+    await assert.rejects(openJournal(directory, 'machine-2'), error => isVigilError(error, 'STATE_DIRECTORY'))
   }
   await writeFile(file, good)
 })
