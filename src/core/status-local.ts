@@ -121,9 +121,10 @@ function leads({ guard, record, holding }: Situation, now: Instant): boolean {
   return guard.mode === 'armed' && guard.deadline !== null && !reached(guard.deadline, now)
 }
 
+/** What can be known without asking anybody; whether it is this one's turn is for the takeover to say. */
 function isPromotable(situation: Situation): boolean {
-  const { view, guard, running, end, frozen } = situation
-  const copyReady = view.remembered.seatState === 'ready' && end !== null
+  const { view, guard, running, end, lineage, frozen } = situation
+  const copyReady = view.remembered.seatState === 'ready' && end !== null && lineage !== 'diverged'
   const free = view.ending === 'no' && view.job?.state !== 'running' && frozen === null
   return running.kind === 'standby' && guard?.mode === 'standby' && copyReady && free
 }

@@ -54,7 +54,10 @@ test('a primary of vigil is not promotable', async t => {
 for (const [what, change] of [
   ['whose guard is gone', { guard: null }],
   ['that has been fenced', { guard: { mode: 'fenced' } }],
-  ['that has not used up its local WAL', { instance: { ...standby, localWalReplayed: false } }],
+  [
+    'that has not used up its local WAL',
+    { instance: { ...standby, localWalReplayed: false, received: null } },
+  ],
 ] as const) {
   test(`a standby ${what} is not promotable`, async t => {
     assert.equal((await vigil(t, { name: 'birch', ...change })).promotable, false)

@@ -98,11 +98,13 @@ export const record: TermRecord = {
   mixed: false,
 }
 
+const HOSTS: Readonly<Record<string, string>> = { amber: '10.0.0.1', birch: '10.0.0.2', cedar: '10.0.0.3' }
+
 export function member(name: string, port: number, change: Partial<MemberRecord> = {}): MemberRecord {
   const leads = name === 'amber'
   return {
     name,
-    connUrl: `postgres://10.0.0.${port % 10}:5432/postgres`,
+    connUrl: `postgres://${HOSTS[name] ?? '10.0.0.9'}:5432/postgres`,
     apiUrl: `http://127.0.0.1:${port}/patroni`,
     state: 'running',
     role: leads ? 'primary' : 'replica',
@@ -134,7 +136,8 @@ export function cluster(change: Partial<ClusterState> = {}): ClusterState {
     term: keyed(record),
     leader: keyed('amber'),
     initialize: keyed('7345678901234567890'),
-    config: keyed(config),
+    // As the seeded store has it.
+    config: keyed(config, 2n),
     members: [member('amber', 8001), member('birch', 8002), member('cedar', 8003)].map(m => keyed(m)),
     failover: null,
     sync: null,
@@ -159,6 +162,8 @@ export interface ViewChange {
   readonly paused?: boolean
   readonly job?: View['job']
   readonly now?: Instant
+  /** Of its REST interface. */
+  readonly port?: number
   readonly pendingRestart?: Readonly<Record<string, { oldValue: string; newValue: string }>>
 }
 
@@ -179,7 +184,7 @@ export function view(change: ViewChange = {}): View {
     ...change.guard,
   } as const
   const state = change.cluster === undefined ? cluster() : change.cluster
-  const port = { amber: 8001, birch: 8002, cedar: 8003 }[name] ?? 8009
+  const port = change.port ?? { amber: 8001, birch: 8002, cedar: 8003 }[name] ?? 8009
   return {
     now,
     wallTime: WALL_TIME,
@@ -188,7 +193,7 @@ export function view(change: ViewChange = {}): View {
       name,
       install: `i-${name}`,
       machine: `m-${name}`,
-      connUrl: `postgres://10.0.0.${port % 10}:5432/postgres`,
+      connUrl: `postgres://${HOSTS[name] ?? '10.0.0.9'}:5432/postgres`,
       apiUrl: `http://127.0.0.1:${port}/patroni`,
       version: '0.1.0',
       mayBootstrap: true,
@@ -329,7 +334,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     outcome: next => {
       answer = next
     },
-    failover: () => JSON.parse(store.entries.get(keys.failover)?.value ?? 'null') as Partial<FailoverRequest> | null,
+    failover: () =>
+      JSON.parse(store.entries.get(keys.failover)?.value ?? 'null') as Partial<FailoverRequest> | null,
   }
 }
 

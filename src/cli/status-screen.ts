@@ -1,0 +1,179 @@
+// The status of a cluster as a screen, and as JSON.
+import type { LocalDocument, MemberDocument, StatusDocument } from '../operations/status-document.ts'
+import type { Survey, Surveyed } from './survey.ts'
+import { bytesText, type Column, renderTable, secondsText } from './table.ts'
+
+/** What can be said as soon as one member has answered. */
+export function headline(first: StatusDocument): string {
+  const { term, leader, scope, system_identifier: system } = first
+  const cluster = `Cluster ${scope}${system ? ` (${system})` : ''}`
+  const lines = [cluster, leaderLine(first)]
+  if (first.paused) lines.push('Maintenance mode: on')
+  if (first.request) lines.push(requestLine(first.request))
+  if (leader !== null && term && term.state !== 'serving' && term.state !== 'paused')
+    lines.push(`The leadership is in state "${term.state}"${term.successor ? `, to ${term.successor}` : ''}`)
+  return `${lines.join('\n')}\n`
+}
+
+function leaderLine({ leader, term, store, member }: StatusDocument): string {
+  if (store.state === 'lost')
+    return `The store has not answered ${member.name} for ${secondsText(store.lost_for_ms ?? 0)}: who leads is not known${leader ? `, except that ${leader} still holds its deadline` : ''}`
+  if (leader !== null) return `Leader ${leader}${term ? `, term ${term.number}` : ''}`
+  if (!term) return 'No leader: the cluster has not been created yet'
+  const silence = term.silence_ms === null ? '' : `, silent for ${secondsText(term.silence_ms)}`
+  return `No leader: ${term.holder} was the last, term ${term.number} (${term.state}${silence})`
+}
+
+function requestLine(request: NonNullable<StatusDocument['request']>): string {
+  const { leader, member, scheduled_at: at } = request
+  const route = `${leader ? ` from ${leader}` : ''}${member ? ` to ${member}` : ''}`
+  return at ? `Switchover scheduled for ${at}${route}` : `Switchover asked for${route}`
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'Member' },
+  { title: 'Host' },
+  { title: 'Role' },
+  { title: 'State' },
+  { title: 'TL', align: 'right' },
+  { title: 'Lag', align: 'right' },
+  { title: 'Note' },
+]
+
+/** Everything below the headline. */
+export function details({ members }: Survey, columns: number): string {
+  const ports = new Set(members.map(member => member.row.port))
+  const rows = members.map(member => cells(member, ports.size > 1 || !ports.has(5432)))
+  const leader = members.map(localOf).find(local => local?.leads)
+  return [
+    ...(leader ? [`${protection(leader)}\n`] : []),
+    `\n${renderTable(COLUMNS, rows, columns)}`,
+    warningLines(members),
+  ].join('')
+}
+
+function protection({ deadline_left_ms: left, fencing }: LocalDocument): string {
+  const missing = fencing.missing.length > 0 ? `; missing ${fencing.missing.join(', ')}` : ''
+  const layers = `Fencing ${fencing.grade}: ${fencing.layers.join(', ') || 'nothing'}${missing}`
+  return `${left === null ? 'No deadline runs' : `Deadline in ${secondsText(left)}`}\n${layers}`
+}
+
+function cells(member: Surveyed, withPort: boolean): readonly string[] {
+  const { row, answer } = member
+  const own = localOf(member)
+  const published = rowOf(member)
+  const state = answer.kind === 'silent' ? 'no answer' : published.state
+  return [
+    row.name,
+    row.host === null ? '' : withPort && row.port !== null ? `${row.host}:${row.port}` : row.host,
+    row.leader ? 'leader' : published.role === 'none' ? '' : published.role,
+    state,
+    published.timeline === null ? '' : String(published.timeline),
+    row.leader ? '' : row.lag_bytes === null ? 'unknown' : bytesText(row.lag_bytes),
+    note(member, published, own),
+  ]
+}
+
+function note({ row, answer }: Surveyed, published: MemberDocument, own: LocalDocument | null): string {
+  const tags = Object.entries(row.tags).map(([name, value]) => (value === true ? name : `${name}=${value}`))
+  return [
+    answer.kind === 'silent' ? `was ${row.state}` : '',
+    answer.kind === 'foreign' ? 'not vigil' : '',
+    own?.job?.state === 'running' ? jobText(own.job) : '',
+    own && !own.guard ? 'no guard' : '',
+    published.pending_restart ? 'restart pending' : '',
+    row.scheduled_restart ? 'restart scheduled' : '',
+    ...tags,
+  ]
+    .filter(part => part !== '')
+    .join(', ')
+}
+
+function jobText({
+  kind,
+  from,
+  bytes_done: done,
+  bytes_total: total,
+}: NonNullable<LocalDocument['job']>): string {
+  const source = from ? ` from ${from}` : ''
+  if (done === null) return `${kind}${source}`
+  return `${kind}${source} ${total ? `${Math.min(100, Math.floor((100 * done) / total))} %` : bytesText(done)}`
+}
+
+/** Alike warnings of several members are one line. */
+function warningLines(members: readonly Surveyed[]): string {
+  const lines = collectWarnings(members).map(({ severity, text, members: of }) => {
+    const everybody = of.length > 1 && of.length === members.filter(localOf).length
+    return `${severity === 'alarm' ? 'ALARM' : 'note '}  ${everybody ? '' : `${of.join(', ')}: `}${text}\n`
+  })
+  return lines.length === 0 ? '' : `\n${lines.join('')}`
+}
+
+interface Collected {
+  readonly code: string
+  readonly severity: string
+  readonly text: string
+  readonly members: readonly string[]
+}
+
+/** Durations differ from member to member; the code tells what is alike. */
+function collectWarnings(members: readonly Surveyed[]): readonly Collected[] {
+  const found = new Map<string, Collected>()
+  for (const { name, answer } of members) {
+    if (answer.kind !== 'status') continue
+    for (const { code, severity, text } of answer.status.warnings) {
+      const key = CLUSTER_WIDE.has(code) ? code : `${code} ${text}`
+      const known = found.get(key)
+      found.set(key, {
+        code,
+        severity,
+        text: known?.text ?? text,
+        members: [...(known?.members ?? []), name],
+      })
+    }
+  }
+  const all = [...found.values()]
+  return [
+    ...all.filter(({ severity }) => severity === 'alarm'),
+    ...all.filter(({ severity }) => severity !== 'alarm'),
+  ]
+}
+
+const CLUSTER_WIDE = new Set(['no-leader', 'paused', 'store-lost', 'mixed-cluster'])
+
+function localOf({ answer }: Surveyed): LocalDocument | null {
+  return answer.kind === 'status' ? answer.status.member : null
+}
+
+/** A member's own row is fresher than what it has published. */
+function rowOf({ row, answer }: Surveyed): MemberDocument {
+  const own = answer.kind === 'status' ? answer.status.members.find(member => member.self) : undefined
+  return own ?? row
+}
+
+/** `status --json`. Its shape is stable. */
+export function statusJson({ first, members }: Survey): unknown {
+  return {
+    scope: first.scope,
+    system_identifier: first.system_identifier,
+    leader: first.leader,
+    term: first.term && { number: first.term.number, state: first.term.state },
+    paused: first.paused,
+    request: first.request,
+    seen_by: first.member.name,
+    members: members.map(member => ({
+      ...withoutSelf(rowOf(member)),
+      leader: member.row.leader,
+      lag_bytes: member.row.lag_bytes,
+      replay_lag_bytes: member.row.replay_lag_bytes,
+      answered: member.answer.kind !== 'silent',
+      reason: member.answer.kind === 'silent' ? member.answer.reason : null,
+      detail: localOf(member),
+    })),
+    warnings: collectWarnings(members),
+  }
+}
+
+function withoutSelf({ self: _, ...row }: MemberDocument) {
+  return row
+}
