@@ -28,7 +28,10 @@ export interface ControlData {
 export type InstanceStatus =
   | PrimaryStatus
   | StandbyStatus
-  /** Accepts connections but is not ready (starting up, shutting down, recovery not consistent yet). */
+  /**
+   * Answers but lets the agent not in: starting up, shutting down, recovery not consistent yet; or a wrong password,
+   * or no session left.
+   */
   | { readonly kind: 'starting'; readonly reason: string }
 
 interface RunningStatus {

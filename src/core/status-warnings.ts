@@ -95,6 +95,8 @@ function copyWarnings({ local }: Described): readonly Warning[] {
     warnings.push(notice('not-streaming', 'this standby does not stream'))
   if (instance?.kind === 'standby' && instance.replayPaused)
     warnings.push(notice('replay-paused', 'replay is paused on this standby'))
+  if (instance?.kind === 'starting')
+    warnings.push(notice('not-let-in', `PostgreSQL does not let the agent in: ${instance.reason}`))
   const slots = instance && instance.kind !== 'starting' ? instance.slots : []
   for (const slot of slots.filter(slot => slot.walStatus === 'lost' || slot.walStatus === 'unreserved'))
     warnings.push(alarm('slot-lost', `replication slot ${slot.name} has lost WAL or is about to`))

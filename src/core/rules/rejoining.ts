@@ -14,6 +14,8 @@ import { type Plan, type Rule, wait } from './rule.ts'
 const RETRY_JOB_MS = 5000
 /** Between starts of an instance that does not stay up. */
 const START_BACKOFF_MS = 2000
+/** An instance that lets nobody in for so long may be waiting for WAL that only the leader has. */
+const COMING_UP_MS = 1000
 
 export const REJOINING: readonly Rule[] = [
   {

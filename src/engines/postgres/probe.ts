@@ -60,8 +60,11 @@ interface SeenSlot {
   readonly walStatus: string | null
 }
 
-/** The server is there, but lets nobody in yet, or any more. */
-const CANNOT_CONNECT_NOW = '57P03'
+/**
+ * The server is there and lets us not in: not yet or not any more (57P03), no session left (53300), or a wrong password
+ * or pg_hba.conf (class 28). Whoever says so is neither dead nor hung, and must not be killed for it.
+ */
+const KEEPS_US_OUT = /^(57P03|53300|28...)$/
 
 export function openProbe(host: PostgresHost): Probe {
   const sessions = keptSessions(host)
@@ -83,7 +86,7 @@ export function openProbe(host: PostgresHost): Probe {
         const [identity] = await (await sessions.replication(signal)).query(IDENTIFY_SYSTEM, [], signal)
         return { ...running, ...(await standbyStatus(seen, identity!, host.options.dataDirectory)) }
       } catch (error) {
-        if (sqlState(error) === CANNOT_CONNECT_NOW)
+        if (KEEPS_US_OUT.test(sqlState(error) ?? ''))
           return { kind: 'starting', reason: (error as Error).message }
         throw error
       }
