@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { createGuardClient } from '../../src/guard/client.ts'
 import { openMachineClock } from '../../src/guard/clock.ts'
+import { guardCommand } from '../../src/guard/launch.ts'
 import { processesStartedWith } from '../../src/guard/processes.ts'
 import { type Instant, later } from '../../src/kernel/time.ts'
 import type { Guard, GuardAnswer, GuardStatus, StartCommand } from '../../src/ports/guard.ts'
@@ -76,10 +77,10 @@ export async function openGuardLab(settings: readonly string[] = []): Promise<Gu
   initialise(dataDirectory, settings)
 
   const source = (path: string) => new URL(path, import.meta.url)
-  const guardProgram = await bundleProgram(directory, 'guard', source('../../src/bin/guard.ts'))
+  const [node, bundle] = await bundleProgram(directory, 'guard', source('../../src/bin/guard.ts'))
   const agentProgram = await bundleProgram(directory, 'agent', source('./guard-agent.ts'))
   const clientProgram = await bundleProgram(directory, 'clients', source('./guard-clients.ts'))
-  const guardCommand = [...switchUser(user), ...guardProgram] as [string, ...string[]]
+  const guardLaunch = [...switchUser(user), ...guardCommand(node!, bundle!)] as [string, ...string[]]
   const command = postgresCommand(dataDirectory, port, directory)
   const children: ChildProcess[] = []
   const guards: Guard[] = []
@@ -105,13 +106,13 @@ export async function openGuardLab(settings: readonly string[] = []): Promise<Gu
     dataDirectory,
     port,
     command,
-    guardCommand,
+    guardCommand: guardLaunch,
     client() {
       const environment = process.env
       const guard = createGuardClient({
         stateDirectory,
         dataDirectory,
-        command: guardCommand,
+        command: guardLaunch,
         environment,
         now,
       })
@@ -120,7 +121,7 @@ export async function openGuardLab(settings: readonly string[] = []): Promise<Gu
     },
     agent(options) {
       const settings: AgentOptions = {
-        ...{ stateDirectory, dataDirectory, guardCommand, command, port },
+        ...{ stateDirectory, dataDirectory, guardCommand: guardLaunch, command, port },
         ...{ term: 1, ttl: 3000, renewMs: 250, fence: false, ...options },
       }
       return readAgent(launch(agentProgram, settings))
