@@ -125,6 +125,21 @@ export const REJOINING: readonly Rule[] = [
     },
   },
   {
+    id: 'follow-to-consistency',
+    when: 'an instance in recovery lets nobody in yet, its copy is usable, and the leader serves',
+    does: 'has it stream from the leader: after a rewind it lacks the WAL up to which the source was copied',
+    plan: s => {
+      if (s.running.kind !== 'starting' || s.guard?.mode !== 'standby' || !leaderServes(s)) return null
+      if (s.view.remembered.seatState !== 'ready' || s.view.memory.stopAskedAt) return null
+      const last = s.view.memory.starts[0]
+      const sinceMs = last ? elapsedAtMost(last, s.now) : COMING_UP_MS
+      if (sinceMs < COMING_UP_MS) return wait({ sinceMs }, COMING_UP_MS - sinceMs)
+      const upstream = upstreamFor(s)
+      const actions = upstream ? configureAs(s, 'standby', upstream) : []
+      return actions.length > 0 ? { because: { upstream: upstream?.name ?? null }, actions } : null
+    },
+  },
+  {
     id: 'unusable-copy',
     when: 'a standby runs on a timeline number that was not given to its history, or on a copy that is to be made anew',
     does: 'marks the copy, and stops it when the leader serves',
@@ -223,7 +238,7 @@ export function leaderServes(s: Situation): boolean {
 }
 
 function paused(s: Situation): boolean {
-  return s.record?.state === 'paused'
+  return s.record?.state === 'paused' && s.view.settings.pause
 }
 
 /** The replaced directory is needed until the new copy streams. */
