@@ -32,10 +32,11 @@ export function namespaceName(id: string, host: string): string {
 }
 
 /** Copies what explains a failure (logs, records, configurations) out of a laboratory that is about to be removed. */
-export function keepLogs(workplace: Workplace): string {
-  const target = join(tmpdir(), 'vigil-lab-kept', workplace.id)
+function keepLogs(workplace: Workplace): string {
+  // Each user has a folder of its own: what root kept is not for others to write into.
+  const target = join(tmpdir(), `vigil-lab-kept-${process.getuid!()}`, workplace.id)
   mkdirSync(target, { recursive: true })
-  const wanted = /(\.log|\.ndjson|\.yml|\.json)$|\/log\/[^/]+$/
+  const wanted = /(\.log|\.ndjson|\.jsonl(\.1)?|\.yml|\.json)$|\/log\/[^/]+$/
   const data = /\/(base|global|pg_[a-z]+)\//
   for (const entry of readdirSync(workplace.directory, { withFileTypes: true, recursive: true })) {
     const path = join(entry.parentPath, entry.name)
@@ -45,8 +46,17 @@ export function keepLogs(workplace: Workplace): string {
   return target
 }
 
+/** Removes a laboratory, and first keeps its logs if asked to; returns where. It is removed even if that fails. */
+export function closeWorkplace(workplace: Workplace, keep: boolean): string | null {
+  try {
+    return keep ? keepLogs(workplace) : null
+  } finally {
+    removeWorkplace(workplace)
+  }
+}
+
 /** Ends every process of a laboratory and removes its namespaces and its directory. Safe to repeat. */
-export function removeWorkplace({ id, directory }: Workplace): void {
+function removeWorkplace({ id, directory }: Workplace): void {
   const namespaces = namespacesOf(name => name.startsWith(`${PREFIX}${id}-`))
   for (const name of namespaces) killAll(() => processesInNamespace(join(NAMESPACE_DIRECTORY, name)))
   killAll(() => processesIn(directory))
