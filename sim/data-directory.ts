@@ -25,8 +25,10 @@ export interface Directory {
   standbySignal: boolean
   promoteFile: boolean
   seat: string | null
-  /** Timelines that have a history file here, empty ones included. */
+  /** Timelines that have a history file with content here. */
   readonly historyFiles: Set<Timeline>
+  /** Timelines that have an empty one. */
+  readonly reserved: Set<Timeline>
   configuration: Configuration
 }
 
@@ -50,6 +52,7 @@ export function newDirectory(copy: Copy, marker: Directory['marker']): Directory
     promoteFile: false,
     seat: null,
     historyFiles: knownTimelines(copy.branch),
+    reserved: new Set(),
     configuration: NOTHING_CONFIGURED,
   }
 }
@@ -70,8 +73,14 @@ export function adopt(directory: Directory, copy: Copy): void {
 /** The number PostgreSQL takes: the first above its own that has no history file. */
 export function nextFreeTimeline(directory: Directory): Timeline {
   let timeline = directory.copy.branch.timeline + 1
-  while (directory.historyFiles.has(timeline)) timeline++
+  while (directory.historyFiles.has(timeline) || directory.reserved.has(timeline)) timeline++
   return timeline
+}
+
+/** Empty files above everything with content: a start looks for the newest number, and would wait for its WAL. */
+export function unusedReservations(directory: Directory): readonly Timeline[] {
+  const newest = Math.max(directory.copy.branch.timeline, ...directory.historyFiles)
+  return [...directory.reserved].filter(timeline => timeline > newest)
 }
 
 export function readDirectory(directory: Directory | null): DataDirectory {

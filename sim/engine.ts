@@ -1,7 +1,7 @@
 // The engine port over a simulated PostgreSQL: what SQL, pg_controldata and the files would say.
 import type { InstanceStatus, ReplicationConnection, SlotStatus } from '../src/core/instance.ts'
 import type { Engine } from '../src/ports/engine.ts'
-import { controlOf, readDirectory } from './data-directory.ts'
+import { controlOf, readDirectory, unusedReservations } from './data-directory.ts'
 import type { Host } from './host.ts'
 import { copyFrom, initialiseDirectory, rewindTo } from './long-work.ts'
 import type { Instance, Postgres } from './postgres.ts'
@@ -50,7 +50,13 @@ export function openEngine(world: World, host: Host, agent: Process): Engine {
       const ms = hangs ? Number.POSITIVE_INFINITY : quick()
       return answer(ms, () => postgres.instance?.postmaster.alive() === true, signal)
     },
-    startCommand: async () => ({ program: 'postgres', arguments: [], environment: {} }),
+    startCommand: () =>
+      answer(disk(), () => {
+        const { directory } = postgres
+        if (directory)
+          for (const timeline of unusedReservations(directory)) directory.reserved.delete(timeline)
+        return { program: 'postgres', arguments: [], environment: {} }
+      }),
     writeConfiguration: (settings, upstream, slot, role) =>
       answer(disk(), () => {
         const { directory } = postgres
@@ -95,7 +101,7 @@ export function openEngine(world: World, host: Host, agent: Process): Engine {
     },
     reserveTimelines: (from, timeline) =>
       answer(disk(), () => {
-        for (let number = from + 1; number < timeline; number++) postgres.directory?.historyFiles.add(number)
+        for (let number = from + 1; number < timeline; number++) postgres.directory?.reserved.add(number)
       }),
     ensureStandbySignal: () =>
       answer(disk(), () => {

@@ -2,7 +2,7 @@
 // processes: the postmaster, and its children, which may outlive it.
 
 import type { Ms } from '../src/kernel/time.ts'
-import { type Configuration, type Directory, nextFreeTimeline } from './data-directory.ts'
+import { type Configuration, type Directory, nextFreeTimeline, unusedReservations } from './data-directory.ts'
 import type { Process } from './process.ts'
 import { createProcess } from './process.ts'
 import { closeReceiver, closeSenders, follow, pumpSenders, type Receiver } from './streaming.ts'
@@ -206,6 +206,7 @@ function recover(world: World, postgres: Postgres, instance: Instance): void {
   instance.postmaster.later(ms, () => {
     if (instance.phase !== 'starting' || !instance.children.alive()) return
     if (!directory.standbySignal) return openWithoutPromotion(world, postgres, instance)
+    if (unusedReservations(directory).length > 0) return
     directory.controlState = 'in archive recovery'
     const { branch, count } = directory.copy
     const behind = Math.min(count, random.integer(0, 3))

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { PLANTS } from '../../sim/plants.ts'
+import { simulate } from '../../sim/simulate.ts'
+
+test('the same seed gives the same log, byte for byte, twice in one process', async () => {
+  const [first, second] = [await simulate(11), await simulate(11)]
+  assert.deepEqual(first.log.lines(), second.log.lines())
+  assert.equal(first.hash, second.hash)
+  assert.notEqual((await simulate(12)).hash, first.hash)
+})
+
+test('runs acknowledge, fail over and end healthy', async () => {
+  for (const seed of [2, 3, 4]) {
+    const { violations, acknowledged, promotions, healedAfterMs } = await simulate(seed)
+    assert.deepEqual(violations, [])
+    assert.ok(acknowledged > 20 && promotions >= 1, `${acknowledged} acknowledged, ${promotions} promotions`)
+    assert.notEqual(healedAfterMs, null)
+  }
+})
+
+test('every planted mistake names what it breaks, and no two have one name', () => {
+  assert.ok(PLANTS.every(plant => plant.breaks.length > 0 && plant.patches.length > 0))
+  assert.equal(new Set(PLANTS.map(plant => plant.name)).size, PLANTS.length)
+})
