@@ -469,3 +469,16 @@ test('a promotion that was never recorded may still become the accepted history'
   const streamed = view({ store, instance: known(standby(position(7, 2000)), NOW), memory: silent(20_000) })
   assert.equal(outcome(streamed).rule, 'take')
 })
+
+test('the end of a pause after a reboot is a new term', () => {
+  const store = leaderState({ state: 'paused' })
+  const back = leading({ store, guard: guard(), instance: known(standby(position(6, 2000)), NOW) })
+  assert.equal(outcome(back).rule, 'self-take-after-reboot')
+  const died = leading({
+    store,
+    guard: guard({ ...DEAD, mode: 'unarmed', term: 5 }),
+    instance: lost('', NOW),
+    directory: present,
+  })
+  assert.deepEqual(outcome(died), { rule: 'pause-end', actions: ['T3'] })
+})

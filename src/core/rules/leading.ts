@@ -26,11 +26,12 @@ export const LEADING: readonly Rule[] = [
   {
     id: 'pause-end',
     when: 'leading in maintenance pause, and the pause was ended',
-    does: 'arms the guard, then records the end (T6)',
-    plan: s =>
-      s.holding && s.record?.state === 'paused' && !s.view.settings.pause
-        ? { actions: [resume(s, s.end)], memory: { lastAttemptAt: s.now }, wakeInMs: 100 }
-        : null,
+    does: 'arms the guard, then records the end (T6); with a dead instance takes the next term (T3)',
+    plan: s => {
+      if (!leads(s) || s.record?.state !== 'paused' || s.view.settings.pause) return null
+      const end = s.running.kind === 'primary' ? resume(s, s.end) : isDead(s) ? take(s) : null
+      return end ? { actions: [end], memory: { lastAttemptAt: s.now }, wakeInMs: 100 } : null
+    },
   },
   {
     id: 'paused',

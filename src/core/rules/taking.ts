@@ -88,7 +88,13 @@ function ready(s: Situation): ReturnType<typeof exclusionOf> {
 /** The holder after a reboot (protocol A6): its guard was armed for this very term and died with its PostgreSQL. */
 function mayRetake(s: Situation): boolean {
   const { record, end, view } = s
-  if (!s.holding || !record || s.guardKnowsTerm || record.state === 'paused' || record.state === 'released')
+  if (
+    !s.holding ||
+    !record ||
+    s.guardKnowsTerm ||
+    (record.state === 'paused' && view.settings.pause) ||
+    record.state === 'released'
+  )
     return false
   if (record.holder.machine !== view.me.machine || view.remembered.servedTerm !== record.term) return false
   if (record.holder.seat !== view.remembered.seat || view.remembered.seatState !== 'ready') return false
