@@ -20,6 +20,8 @@ export interface Fault {
 /** A service manager's pause before it starts an agent that ended. */
 const RESTART_SECONDS = 2
 const REQUEST_LIMIT_MS = 60_000
+const PRECHECK_FAILED = 412
+const PRECHECK_LIMIT_MS = 15_000
 
 const nothingToRepair = async () => {}
 
@@ -90,10 +92,18 @@ export const FAULTS = {
 
 export type FaultName = keyof typeof FAULTS
 
-/** Asks for a planned switchover over REST and returns when the answer is there. @throws when it was refused. */
+/**
+ * Asks for a planned switchover over REST and returns when the candidate accepts writes. A member that has just begun
+ * to stream may not be known as healthy yet: that answer (412) is asked again for a while, as an operator would.
+ * @throws when it was refused for good.
+ */
 export async function switchOver(primary: Member, candidate: Member): Promise<void> {
   const body = { leader: primary.name, candidate: candidate.name }
-  const answer = await primary.rest('/switchover', { method: 'POST', body, limitMs: REQUEST_LIMIT_MS })
+  const answer = await waitFor('the switchover is accepted', PRECHECK_LIMIT_MS, async () => {
+    const given = await primary.rest('/switchover', { method: 'POST', body, limitMs: REQUEST_LIMIT_MS })
+    if (given.status === PRECHECK_FAILED) throw new Error(`answered ${given.status}: ${given.body}`)
+    return given
+  })
   if (answer.status >= 300) throw new Error(`switchover was answered ${answer.status}: ${answer.body}`)
   await waitFor(`${candidate.name} accepts writes`, REQUEST_LIMIT_MS, () => candidate.writable())
 }

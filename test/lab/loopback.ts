@@ -6,7 +6,7 @@ import { freePorts } from './free-ports.ts'
 import { type Host, launchOn, type Purpose } from './host.ts'
 import type { Network } from './network.ts'
 import { killAll, processesIn } from './processes.ts'
-import { keepLogs, openWorkplace, removeWorkplace } from './workplace.ts'
+import { closeWorkplace, openWorkplace } from './workplace.ts'
 
 const ADDRESS = '127.0.0.1'
 const PURPOSES = ['postgres', 'rest', 'etcd', 'etcdPeer'] as const satisfies readonly Purpose[]
@@ -45,10 +45,6 @@ export function openLoopback(names: readonly string[]): Network {
     cut: impossible,
     partition: impossible,
     heal: () => {},
-    close: options => {
-      const kept = options?.keep ? keepLogs(workplace) : null
-      removeWorkplace(workplace)
-      return kept
-    },
+    close: options => closeWorkplace(workplace, options?.keep ?? false),
   }
 }

@@ -8,11 +8,10 @@ import { type Host, launchOn, type Purpose } from './host.ts'
 import type { Network } from './network.ts'
 import { killAll, processesIn, processesInNamespace } from './processes.ts'
 import {
-  keepLogs,
+  closeWorkplace,
   NAMESPACE_DIRECTORY,
   namespaceName,
   openWorkplace,
-  removeWorkplace,
   type Workplace,
 } from './workplace.ts'
 
@@ -94,11 +93,7 @@ export function openNamespaces(names: readonly string[]): Network {
       cut(others, some)
     },
     heal,
-    close: options => {
-      const kept = options?.keep ? keepLogs(workplace) : null
-      removeWorkplace(workplace)
-      return kept
-    },
+    close: options => closeWorkplace(workplace, options?.keep ?? false),
   }
 }
 
