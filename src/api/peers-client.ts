@@ -1,5 +1,5 @@
 // Asks other members' agents what they say of themselves; vigil's agents, and Patroni's as well.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { PeerReport } from '../core/peer.ts'
 import { type Lsn, lsn, type Position, parseLsn } from '../kernel/lsn.ts'
 import { type ClientTls, createHttpClient } from '../operations/ask.ts'

@@ -1,5 +1,5 @@
 // `vigil explain`: why this member leads, why nobody was promoted, from what the members recorded.
-import { z } from 'zod'
+import * as z from 'zod'
 import { reasonOf } from '../kernel/errors.ts'
 import type { Command } from './command.ts'
 import { sentenceFor } from './reasons.ts'

@@ -1,5 +1,5 @@
 // `vigil status`, `history`, `logs`, `version`: what can be seen.
-import { z } from 'zod'
+import * as z from 'zod'
 import { VigilError } from '../kernel/errors.ts'
 import { formatLsn, lsn } from '../kernel/lsn.ts'
 import { type Command, EXIT, membersNamed, placeOf } from './command.ts'

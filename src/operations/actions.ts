@@ -1,5 +1,5 @@
 // How each operation that changes something is planned; its body is checked here and nowhere else.
-import type { z } from 'zod'
+import type * as z from 'zod'
 import { type Plan, refused } from './answer.ts'
 import { ConfigBody, ReinitializeBody, RestartBody, SwitchoverBody } from './bodies.ts'
 import { planPatchConfig, planPutConfig } from './configuration.ts'

@@ -1,5 +1,5 @@
 // What requests may carry: Patroni's fields.
-import { z } from 'zod'
+import * as z from 'zod'
 import { boolean } from '../core/setting-kind.ts'
 
 /** `true`, `"on"`, `1`: as Patroni's clients send it. */

@@ -3,7 +3,9 @@ import type { ClusterStatus } from '../core/status.ts'
 import { elapsedAtLeast, type Ms } from '../kernel/time.ts'
 import type { Answer } from './answer.ts'
 import { type Desk, pause } from './desk.ts'
-import type { Change } from './switchover.ts'
+
+/** `switchover`: planned, the leader hands over. `failover`: to a named candidate, whether somebody leads or not. */
+export type Change = 'switchover' | 'failover'
 
 const LOOK_EVERY_MS: Ms = 200
 

@@ -1,5 +1,5 @@
 // One row of the table of operations: what it is called, how it is asked for, what it answers.
-import type { z } from 'zod'
+import type * as z from 'zod'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

@@ -1,5 +1,5 @@
 // docs/rest.md, made from the table of operations.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Operation } from './operation.ts'
 import { OPERATIONS } from './table.ts'
 

@@ -1,5 +1,5 @@
 // ClusterStatus as JSON: the body of GET /status, and what the command line reads back. Its shape is stable.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ClusterStatus, MemberStatus } from '../core/status.ts'
 import { formatLsn, type Lsn, type Position } from '../kernel/lsn.ts'
 

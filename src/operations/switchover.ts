@@ -6,11 +6,8 @@ import { type Plan, ready, refused } from './answer.ts'
 import type { SwitchoverBody } from './bodies.ts'
 import { type Desk, PEER_LIMIT_MS } from './desk.ts'
 import { fileFailover } from './failover-key.ts'
-import { leaderChange } from './leader-change.ts'
+import { type Change, leaderChange } from './leader-change.ts'
 import { askedTime } from './wall-time.ts'
-
-/** `switchover`: planned, the leader hands over. `failover`: to a named candidate, whether somebody leads or not. */
-export type Change = 'switchover' | 'failover'
 
 export async function planSwitchover(desk: Desk, body: SwitchoverBody): Promise<Plan> {
   return planChange(desk, 'switchover', body)

@@ -337,7 +337,6 @@ test('of several configurations none is chosen; they are listed', async t => {
 
 for (const args of [
   ['bogus'],
-  [],
   ['status', '--watch', 'soon'],
   ['failover', '--yes'],
   ['logs', '-n', '0'],
