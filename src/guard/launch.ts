@@ -1,8 +1,8 @@
 // Starts a guard process that outlives whoever starts it.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, open, readFile } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { VigilError } from '../kernel/errors.ts'
+import { reasonOf, VigilError } from '../kernel/errors.ts'
 import { SOCKET_PATH_MAX, socketPath } from './wire.ts'
 
 /** All that a guard may inherit: the agent's environment may hold passwords, and it lives long. */
@@ -39,9 +39,8 @@ export async function launchGuard(options: LaunchOptions): Promise<LaunchedGuard
     throw new VigilError('GUARD_UNAVAILABLE', {
       reason: `the path ${socketPath(stateDirectory)} is too long for a socket (${SOCKET_PATH_MAX} bytes)`,
     })
-  await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
   const complaints = join(stateDirectory, 'guard.err')
-  await using file = await open(complaints, 'w', 0o600)
+  await using file = await openComplaints(stateDirectory, complaints)
   const [program, ...rest] = command
   const child = spawn(program, [...rest, '--state', stateDirectory, '--data', dataDirectory], {
     cwd: '/',
@@ -55,6 +54,17 @@ export async function launchGuard(options: LaunchOptions): Promise<LaunchedGuard
   return {
     exitCode,
     complaint: async () => (await readFile(complaints, 'utf8')).slice(0, COMPLAINT_BYTES_MAX).trim(),
+  }
+}
+
+async function openComplaints(stateDirectory: string, path: string): Promise<FileHandle> {
+  try {
+    await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
+    // A new file: the old one may be another user's, or a link that somebody put there.
+    await rm(path, { force: true })
+    return await open(path, 'wx', 0o600)
+  } catch (error) {
+    throw new VigilError('GUARD_UNAVAILABLE', { reason: reasonOf(error) }, { cause: error })
   }
 }
 

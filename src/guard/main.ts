@@ -9,6 +9,7 @@ import { createLookout, type Lookout } from './lookout.ts'
 import { createLoop, type GuardLoop } from './loop.ts'
 import type { GuardEvent, GuardMessage, Step } from './model.ts'
 import { findSetpriv } from './postmaster.ts'
+import { raisePriority } from './priority.ts'
 import { createReception, type Reception } from './reception.ts'
 import { clearRunMark, hasRunMark } from './run-mark.ts'
 import { type Door, openDoor } from './server.ts'
@@ -76,6 +77,8 @@ export async function runGuard({
   const ask = (id: number, message: GuardMessage) => loop.feed({ kind: 'message', id, message })
   const reception = createReception({ dataDirectory, now, state: () => loop.state, agent: door.agent, ask })
 
+  const realtime = await raisePriority()
+  log.append(`${JSON.stringify({ time: new Date().toISOString(), about: 'guard started', realtime })}\n`)
   await lookout.takeCharge(await hasRunMark(stateDirectory))
   begin()
   const rounds = startRounds({ loop, lookout, reception, door, end })

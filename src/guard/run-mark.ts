@@ -3,7 +3,9 @@ import { rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 
 export async function setRunMark(stateDirectory: string): Promise<void> {
-  await writeFile(path(stateDirectory), `${process.pid}\n`, { mode: 0o600 })
+  // A new file: the old one may be another user's, or a link that somebody put there.
+  await clearRunMark(stateDirectory)
+  await writeFile(path(stateDirectory), `${process.pid}\n`, { mode: 0o600, flag: 'wx' })
 }
 
 export async function clearRunMark(stateDirectory: string): Promise<void> {

@@ -1,12 +1,13 @@
 // The guard as a process: who may speak to it, what it inherits and hands on, how it starts and ends.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { readFileSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import { createGuardClient } from '../../src/guard/client.ts'
 import { isVigilError } from '../../src/kernel/errors.ts'
+import { isRoot } from '../lab/database-user.ts'
 import { isAlive, processState, sendSignal } from '../lab/processes.ts'
 import { waitFor } from '../lab/wait.ts'
 import { done, type GuardLab, makePrimary, now, openGuardLab } from './guard-lab.ts'
@@ -29,6 +30,10 @@ function spawnGuard() {
   const options = ['--state', lab.stateDirectory, '--data', lab.dataDirectory]
   return spawn(program, [...rest, ...options], { stdio: 'ignore', cwd: '/' })
 }
+
+/** Field `policy` of proc(5). */
+const schedulingClass = (pid: number) =>
+  Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')[38])
 
 const environmentOf = (pid: number) => readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0')
 
@@ -137,6 +142,29 @@ test('SIGTERM: with an agent it waits for it, without one it stops PostgreSQL an
   await lab.ended()
 })
 
+test('as root: PostgreSQL runs as the owner of its data, and only the guard is served first', {
+  skip: !isRoot(),
+}, async t => {
+  const { stateDirectory, dataDirectory } = lab
+  const command = lab.guardCommand.slice(-3) as [string, ...string[]]
+  const guard = createGuardClient({ stateDirectory, dataDirectory, command, environment: {}, now })
+  t.after(() => guard.detach())
+  assert.equal(await guard.ensure(AbortSignal.timeout(30_000)), true)
+  await makePrimary(lab, guard, 1, 60_000)
+  const { postmaster } = guard.status()!.status
+  assert.equal(statSync(`/proc/${lab.guardPid()}`).uid, 0)
+  assert.equal(statSync(`/proc/${postmaster}`).uid, statSync(dataDirectory).uid)
+  const [ORDINARY, FIRST_IN_FIRST_OUT] = [0, 1]
+  const allowed = spawnSync('chrt', ['--fifo', '1', 'true']).status === 0
+  const guardClass = () => schedulingClass(lab.guardPid())
+  if (allowed) await waitFor('it is served first', 10_000, () => guardClass() === FIRST_IN_FIRST_OUT)
+  assert.equal(schedulingClass(postmaster!), ORDINARY)
+  const [pid, stopped] = [lab.guardPid(), lab.instance()]
+  sendSignal(pid, 'SIGKILL')
+  await lab.ended()
+  assert.ok(stopped.length > 0, 'the death signal reaches a postmaster of another user too')
+})
+
 test('a directory that is too deep for a socket is named', async () => {
   const stateDirectory = join(lab.directory, 'd'.repeat(100))
   const { dataDirectory, guardCommand } = lab
@@ -150,6 +178,19 @@ test('a directory that is too deep for a socket is named', async () => {
   await assert.rejects(guard.ensure(AbortSignal.timeout(10_000)), error =>
     isVigilError(error, 'GUARD_UNAVAILABLE'),
   )
+})
+
+test('a state directory that cannot be made is named', async () => {
+  const { dataDirectory, guardCommand } = lab
+  const stateDirectory = join(lab.dataDirectory, 'PG_VERSION', 'state')
+  const guard = createGuardClient({
+    stateDirectory,
+    dataDirectory,
+    command: guardCommand,
+    environment: {},
+    now,
+  })
+  await assert.rejects(guard.ensure(AbortSignal.timeout(10_000)), /PG_VERSION/)
 })
 
 test('a guard that cannot start says why', async () => {
