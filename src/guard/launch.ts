@@ -1,9 +1,12 @@
 // Starts a guard process that outlives whoever starts it.
 import { type ChildProcess, spawn } from 'node:child_process'
+import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf, VigilError } from '../kernel/errors.ts'
 import { SOCKET_PATH_MAX, socketPath } from './wire.ts'
+
+const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants
 
 /** All that a guard may inherit: the agent's environment may hold passwords, and it lives long. */
 const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ']
@@ -62,7 +65,7 @@ async function openComplaints(stateDirectory: string, path: string): Promise<Fil
     await mkdir(stateDirectory, { recursive: true, mode: 0o700 })
     // A new file: the old one may be another user's, or a link that somebody put there.
     await rm(path, { force: true })
-    return await open(path, 'wx', 0o600)
+    return await open(path, O_WRONLY | O_CREAT | O_NOFOLLOW, 0o600)
   } catch (error) {
     throw new VigilError('GUARD_UNAVAILABLE', { reason: reasonOf(error) }, { cause: error })
   }
