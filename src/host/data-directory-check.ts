@@ -27,13 +27,15 @@ export async function dataDirectoryProblems(
     const about = await stat(directory)
     if (!about.isDirectory())
       return problem('which is a file', 'Point postgresql.data_dir at a directory, or move the file away.')
-    const owner = await nameOfUser(about.uid)
     const mode = (about.mode & 0o777).toString(8).padStart(4, '0')
-    if (about.uid !== process.getuid?.())
+    if (about.uid !== process.getuid?.()) {
+      const owner = await nameOfUser(about.uid)
+      const run = about.uid === 0 ? 'Give' : `Run vigild as ${owner}, or give`
       return problem(
         `which belongs to user ${owner} (mode ${mode})`,
-        `Run vigild as ${owner}, or give the directory to ${me} (chown -R).`,
+        `${run} the directory and what is in it to ${me} (chown -R).`,
       )
+    }
     const names = (await readdir(directory)).filter(name => name !== 'lost+found')
     if (names.length === 0 || names.includes(unfinishedMarker)) return []
     if (!names.includes('PG_VERSION'))
