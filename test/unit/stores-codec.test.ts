@@ -257,6 +257,23 @@ for (const [what, text] of hostile) {
   })
 }
 
+test('what is right in form is refused when it is too long or too deep, and read up to there', () => {
+  const deep = (levels: number) => `${'{"a":'.repeat(levels)}"]}[{"${'}'.repeat(levels)}`
+  assert.equal(codec.decodeConfig(deep(JSON_DEPTH_MAX)).ok, true)
+  assert.equal(codec.decodeConfig(deep(JSON_DEPTH_MAX + 1)).ok, false)
+
+  const long = (length: number) => JSON.stringify({ note: '['.repeat(length) })
+  assert.equal(codec.decodeConfig(long(400_000)).ok, true)
+  assert.equal(codec.decodeConfig(long(1 << 20)).ok, false)
+  const member = (length: number) => codec.encodeMember({ ...birch, tags: { note: 'x'.repeat(length) } })
+  assert.equal(codec.decodeMember('birch', member(30_000)).ok, true)
+  assert.equal(codec.decodeMember('birch', member(100_000)).ok, false)
+  const crowd = Array.from({ length: 2_000 }, (_, index) => `install-${index}`)
+  const record = JSON.parse(codec.encodeTerm(amber)) as Record<string, unknown>
+  assert.equal(codec.decodeTerm(JSON.stringify({ ...record, members: crowd.slice(0, 100) })).ok, true)
+  assert.equal(codec.decodeTerm(JSON.stringify({ ...record, members: crowd })).ok, false)
+})
+
 test('whatever text is in the store, reading it never throws', () => {
   const anything = fc.oneof(
     fc.string(),
