@@ -1,15 +1,7 @@
 // What an operator should look at, with a stable code each.
 import type { Ms } from '../kernel/time.ts'
 import type { Situation } from './situation.ts'
-import type { ClusterStatus } from './status.ts'
-
-export interface Warning {
-  /** Stable; alerts may name it. */
-  readonly code: string
-  readonly text: string
-  /** `alarm`: the cluster cannot protect itself now, or waits for somebody. */
-  readonly severity: 'alarm' | 'notice'
-}
+import type { ClusterStatus, Warning } from './status-model.ts'
 
 type Described = Omit<ClusterStatus, 'warnings'>
 

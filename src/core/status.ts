@@ -1,62 +1,17 @@
 // The one read model: what a member can say of its cluster. REST bodies, the status screen and metrics render from it.
-import type { Lsn, Position, Timeline } from '../kernel/lsn.ts'
-import { elapsedAtLeast, type Instant, type Ms } from '../kernel/time.ts'
+import type { Lsn } from '../kernel/lsn.ts'
+import { elapsedAtLeast, type Instant } from '../kernel/time.ts'
 import type { Decision } from './action.ts'
-import type { FailoverRequest, HistoryRow, Keyed } from './cluster.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { type LocalStatus, localStatus } from './status-local.ts'
-import { type MemberStatus, memberRows } from './status-members.ts'
-import { type Warning, warningsOf } from './status-warnings.ts'
-import type { TermState } from './term.ts'
+import { memberRows } from './status-members.ts'
+import type { ClusterStatus, Leadership } from './status-model.ts'
+import { warningsOf } from './status-warnings.ts'
 import type { View } from './view.ts'
 
 export type { Fencing, JobStatus, LocalStatus } from './status-local.ts'
 export type { MemberStatus } from './status-members.ts'
-export type { Warning } from './status-warnings.ts'
-
-export interface ClusterStatus {
-  readonly scope: string
-  /** ISO text of the look that this is made from. */
-  readonly wallTime: string
-  /** Age of that look. */
-  readonly ageMs: Ms
-  readonly store:
-    | { readonly kind: 'known'; readonly revision: bigint; readonly clusterId: string }
-    | { readonly kind: 'lost'; readonly forMs: Ms; readonly reason: string }
-  readonly systemIdentifier: string | null
-  readonly leadership: Leadership | null
-  /** Name of the leader, as far as this member can tell; null: nobody leads, or the store is lost and it is not us. */
-  readonly leader: string | null
-  readonly paused: boolean
-  /** An operator's request that has not been carried out yet. */
-  readonly request: FailoverRequest | null
-  /** By name. Without the store: this member only. */
-  readonly members: readonly MemberStatus[]
-  readonly history: readonly HistoryRow[]
-  readonly config: Keyed<Readonly<Record<string, unknown>>> | null
-  readonly local: LocalStatus
-  readonly warnings: readonly Warning[]
-  readonly maximumLagOnFailover: number
-  readonly loopWaitMs: Ms
-  readonly ttlMs: Ms
-}
-
-/** The term record, as far as people care. */
-export interface Leadership {
-  readonly term: number
-  readonly state: TermState
-  readonly holder: string
-  readonly install: string
-  readonly ttlMs: Ms
-  /** Since the newest revision of the record was received here. */
-  readonly silenceMs: Ms | null
-  /** The leader's deadline has certainly passed. */
-  readonly expired: boolean
-  readonly at: Position | null
-  readonly successor: string | null
-  readonly timelineMax: Timeline
-  readonly mixed: boolean
-}
+export type { ClusterStatus, Warning } from './status-model.ts'
 
 export interface StatusInput {
   readonly scope: string
