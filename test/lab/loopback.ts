@@ -44,6 +44,7 @@ export function openLoopback(names: readonly string[]): Network {
     lose: host => killAll(() => host.processes()),
     cut: impossible,
     partition: impossible,
+    cutPort: impossible,
     heal: () => {},
     close: options => closeWorkplace(workplace, options?.keep ?? false),
   }

@@ -18,6 +18,9 @@ import {
 const PORTS: Readonly<Record<Purpose, number>> = { postgres: 5432, rest: 8008, etcd: 2379, etcdPeer: 2380 }
 /** A hardware address that nobody has: the bridge floods it and everybody ignores it. */
 const NOWHERE = '02:00:00:00:de:ad'
+/** The last number of a router's address that nobody has, and the table of routes that lead there. */
+const NO_ROUTER = 253
+const LOST_ROUTES = '100'
 const CLIENT = 'client'
 const SWITCH = 'switch'
 /** The laboratory itself, on the bridge with this number. */
@@ -55,6 +58,7 @@ export function openNamespaces(names: readonly string[]): Network {
   const client = all.at(-1)!
   const hosts = all.slice(0, -1)
   const cuts = new Set<string>()
+  const rules: (() => void)[] = []
   const known = (host: Host) => all.find(other => other.name === host.name)!
 
   const unplug = (host: Host) => ip('-n', bridge, 'link', 'set', known(host).cable, 'down')
@@ -67,7 +71,18 @@ export function openNamespaces(names: readonly string[]): Network {
       }
     }
   }
+  const cutPort = (from: Host, purpose: Purpose) => {
+    const sender = known(from)
+    const router = `${prefix}.${NO_ROUTER}`
+    neighbour(sender, 'replace', router, NOWHERE)
+    const route = ['default', 'via', router, 'dev', 'eth0', 'onlink', 'table', LOST_ROUTES]
+    ip('-n', sender.namespace, 'route', 'replace', ...route)
+    const rule = portRule(purpose)
+    ip('-n', sender.namespace, 'rule', 'add', ...rule)
+    rules.push(() => ip('-n', sender.namespace, 'rule', 'delete', ...rule))
+  }
   const heal = () => {
+    for (const undo of rules.splice(0)) undo()
     for (const pair of cuts) {
       const [sender, receiver] = pair.split(' ').map(name => all.find(host => host.name === name)!)
       neighbour(sender!, 'replace', receiver!.address, receiver!.hardware)
@@ -92,6 +107,7 @@ export function openNamespaces(names: readonly string[]): Network {
       cut(some, others)
       cut(others, some)
     },
+    cutPort,
     heal,
     close: options => closeWorkplace(workplace, options?.keep ?? false),
   }
@@ -158,6 +174,10 @@ function makeHost(
       launchOn(directory, user, ['nsenter', `--net=${file}`, '--'], log, command, environment),
     processes: () => [...new Set([...processesInNamespace(file), ...processesIn(directory)])],
   }
+}
+
+function portRule(purpose: Purpose): readonly string[] {
+  return ['ipproto', 'tcp', 'dport', String(PORTS[purpose]), 'lookup', LOST_ROUTES]
 }
 
 function neighbour(host: NamespaceHost, verb: 'replace', address: string, hardware: string): void {

@@ -1,5 +1,5 @@
 // The laboratory's network: hosts as network namespaces where this is root, else processes on 127.0.0.1.
-import type { Host } from './host.ts'
+import type { Host, Purpose } from './host.ts'
 import { openLoopback } from './loopback.ts'
 import { namespacesWork, openNamespaces } from './namespaces.ts'
 
@@ -20,6 +20,8 @@ export interface Network {
   cut(from: readonly Host[], to: readonly Host[]): void
   /** Both directions. */
   partition(some: readonly Host[], others: readonly Host[]): void
+  /** Drops what this host sends to that port of any other, silently: a service is cut off, the host is not. */
+  cutPort(from: Host, purpose: Purpose): void
   /** Undoes every cut and unplug. */
   heal(): void
   /** Ends all processes and leaves nothing behind; with `keep` the logs are copied first. Returns where to. */
