@@ -89,9 +89,15 @@ export interface Engine {
   history(timeline: Timeline): Promise<readonly HistoryLine[] | null>
   /** Asks another member's PostgreSQL for its history over the replication protocol. */
   historyOf(source: Upstream, timeline: Timeline, signal: AbortSignal): Promise<readonly HistoryLine[] | null>
-  /** Makes empty history files for the numbers between, so that the next promotion takes `timeline` (protocol A6). */
+  /**
+   * Makes history files without entries for the numbers between that have none, so that the next promotion takes
+   * `timeline` (protocol A6).
+   */
   reserveTimelines(from: Timeline, timeline: Timeline): Promise<void>
-  /** `standby.signal` back on disk, folder synced: after a promotion. */
+  /**
+   * `standby.signal` back on disk, folder synced: after a promotion. Also gives the numbers that it passed over to the
+   * archive, where there is one.
+   */
   ensureStandbySignal(): Promise<void>
   checkpoint(signal: AbortSignal): Promise<void>
   /** Creates missing physical slots, drops those in `drop`. */

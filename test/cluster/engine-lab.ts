@@ -127,6 +127,7 @@ async function makeMember(
   }
   const engine = await openPostgres(options)
   let child: ChildProcess | null = null
+  let current = SETTINGS
   let gone: Promise<unknown> = Promise.resolve()
   const status = async <K extends InstanceStatus['kind']>(kind: K) =>
     waitFor(`${name} is a ${kind}`, LIMIT_MS, async () => {
@@ -142,7 +143,8 @@ async function makeMember(
     upstream: { name, host: '127.0.0.1', port: port! },
     async start(from = null, slot = null, settings = SETTINGS) {
       await engine.writeConfiguration(settings, from, slot, 'standby')
-      await engine.ensureStandbySignal()
+      writeFileSync(join(options.dataDirectory, 'standby.signal'), '')
+      current = settings
       const command = await engine.startCommand(settings)
       const output = openSync(log, 'a')
       child = spawn(command.program, [...command.arguments], {
@@ -173,7 +175,7 @@ async function makeMember(
       writeFileSync(join(options.dataDirectory, 'promote'), '')
       child!.kill('SIGUSR1')
       const primary = await status('primary')
-      await engine.writeConfiguration(SETTINGS, null, null, 'primary')
+      await engine.writeConfiguration(current, null, null, 'primary')
       await engine.reload()
       await engine.ensureStandbySignal()
       return primary

@@ -166,69 +166,6 @@ if (asDatabaseUser(import.meta.filename)) {
       assert.equal((await birch.standby()).postmasterStartedAt, before.postmasterStartedAt)
     })
 
-    test('a standby waits for nobody that exists, a primary for nobody', async () => {
-      assert.equal(await birch.sql('show synchronous_standby_names'), 'ANY 200 ("vigil:not-leader")')
-      assert.equal(await amber.sql('show synchronous_standby_names'), '')
-      assert.equal(await amber.sql('show restart_after_crash'), 'off')
-    })
-
-    test('a parameter that waits for a restart is named with both values', async () => {
-      const parameters = { ...SETTINGS.parameters, shared_buffers: '24MB', max_connections: '120' }
-      await amber.engine.writeConfiguration({ ...SETTINGS, parameters }, null, null, 'primary')
-      await amber.engine.reload()
-      const pending = await waitFor('both wait', LIMIT_MS, async () => {
-        const status = await amber.primary()
-        return Object.keys(status.pendingRestart).length >= 2 ? status.pendingRestart : null
-      })
-      assert.deepEqual(pending, {
-        shared_buffers: { oldValue: '16MB', newValue: '24MB' },
-        max_connections: { oldValue: '100', newValue: '120' },
-      })
-      await amber.engine.writeConfiguration(SETTINGS, null, null, 'primary')
-      await amber.engine.reload()
-      await waitFor(
-        'none waits',
-        LIMIT_MS,
-        async () => Object.keys((await amber.primary()).pendingRestart).length === 0,
-      )
-    })
-
-    test('what ALTER SYSTEM set against us is removed with a warning, other settings stay', async () => {
-      await birch.sql(`alter system set primary_conninfo = 'host=elsewhere'`)
-      await birch.sql(`alter system set synchronous_standby_names = ''`)
-      await birch.sql(`alter system set work_mem = '5MB'`)
-      assert.equal(
-        await birch.engine.writeConfiguration(SETTINGS, amber.upstream, 'vigil_birch', 'standby'),
-        true,
-      )
-      await birch.engine.reload()
-      const auto = readFileSync(join(birch.options.dataDirectory, 'postgresql.auto.conf'), 'utf8')
-      assert.doesNotMatch(auto, /primary_conninfo|synchronous_standby_names/)
-      assert.match(auto, /work_mem = '5MB'/)
-      assert.ok(lab.warnings.length > 0)
-    })
-
-    test('a parameter that this version does not know is left out with a warning', async () => {
-      const parameters = {
-        ...SETTINGS.parameters,
-        wal_keep_segments_of_old: '8',
-        zero_damaged_pages: 'off',
-        'my.own': 'x',
-      }
-      await birch.engine.writeConfiguration(
-        { ...SETTINGS, parameters },
-        amber.upstream,
-        'vigil_birch',
-        'standby',
-      )
-      const file = readFileSync(join(birch.options.dataDirectory, 'postgresql.conf'), 'utf8')
-      assert.doesNotMatch(file, /wal_keep_segments_of_old/)
-      assert.match(file, /^zero_damaged_pages = 'off'$/m)
-      assert.match(file, /^my\.own = 'x'$/m)
-      assert.ok(lab.warnings.length > 0)
-      await birch.engine.writeConfiguration(SETTINGS, amber.upstream, 'vigil_birch', 'standby')
-    })
-
     test('another engine on the same directory adopts what runs there', async () => {
       const next = await openPostgres({
         ...amber.options,
@@ -242,26 +179,6 @@ if (asDatabaseUser(import.meta.filename)) {
       } finally {
         next.close()
       }
-    })
-
-    test('values with line breaks or control characters are refused before anything is written', async () => {
-      const file = join(birch.options.dataDirectory, 'postgresql.conf')
-      const before = readFileSync(file, 'utf8')
-      const parameters = { ...SETTINGS.parameters, log_line_prefix: "x'\nlisten_addresses='*" }
-      for (const bad of [
-        { ...SETTINGS, parameters },
-        { ...SETTINGS, parameters: { 'work_mem = 1\nx': '1' } },
-        { ...SETTINGS, hba: ['local all all peer\nhost all all all trust'] },
-        { ...SETTINGS, ident: ['a b c\u0000'] },
-      ]) {
-        await assert.rejects(birch.engine.writeConfiguration(bad, amber.upstream, null, 'standby'), error =>
-          isVigilError(error, 'CONFIG_INVALID'),
-        )
-      }
-      assert.equal(readFileSync(file, 'utf8'), before)
-      await assert.rejects(amber.engine.ensureSlots(["x'; drop"], [], within()), error =>
-        isVigilError(error, 'REQUEST_REFUSED'),
-      )
     })
 
     test('the next promotion takes exactly the reserved timeline, and positions follow over the switch', async () => {
@@ -292,6 +209,27 @@ if (asDatabaseUser(import.meta.filename)) {
       })
       assert.equal(status.position.timeline, 7)
       await casper.stop()
+    })
+
+    test('the archive gets the numbers that a promotion passed over', async () => {
+      const archive = join(lab.directory, 'archive')
+      mkdirSync(archive)
+      const gum = await lab.member('gum')
+      await gum.engine.initialise(within())
+      const archive_command = `test ! -f ${archive}/%f && cp %p ${archive}/%f`
+      const parameters = { ...SETTINGS.parameters, archive_mode: 'on', archive_command }
+      await gum.start(null, null, { ...SETTINGS, parameters })
+      await gum.engine.reserveTimelines(1, 4)
+      assert.equal((await gum.promote()).position.timeline, 4)
+      // Otherwise the archiver looks once a minute.
+      await gum.sql('create table wakes_the_archiver()')
+      await gum.sql('select pg_switch_wal()')
+      const wanted = ['00000002.history', '00000003.history', '00000004.history']
+      await waitFor('all are archived', LIMIT_MS, () =>
+        wanted.every(name => readdirSync(archive).includes(name)),
+      )
+      await gum.engine.ensureStandbySignal()
+      await gum.stop()
     })
 
     test('a reserved number that was never used does not stop a start', async () => {

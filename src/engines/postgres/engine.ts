@@ -1,8 +1,8 @@
 // The engine port on a real PostgreSQL.
-import { join } from 'node:path'
 import { VigilError } from '../../kernel/errors.ts'
 import type { Engine, InstanceSettings } from '../../ports/engine.ts'
 import { answersConnections } from './accepts.ts'
+import { archivePassedOver, ensureStandbySignal } from './after-promotion.ts'
 import { initialise } from './bootstrap.ts'
 import { clone, discardReplaced } from './clone.ts'
 import { prepareCluster } from './cluster-roles.ts'
@@ -10,7 +10,7 @@ import { writeConfiguration } from './configuration.ts'
 import { withConnection } from './connection.ts'
 import { controlReader } from './control-data.ts'
 import { inspectDataDirectory, removeUnfinished } from './data-directory.ts'
-import { ensurePrivateDirectory, readIfPresent, writeDurably } from './durable.ts'
+import { ensurePrivateDirectory } from './durable.ts'
 import { readHistory, reserveTimelines } from './history.ts'
 import { localTarget, postgresHost } from './host.ts'
 import { readMarker, removeMarker } from './marker.ts'
@@ -81,7 +81,10 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresEn
     history: timeline => readHistory(dataDirectory, timeline),
     historyOf: (source, timeline, signal) => historyOf(host, source, timeline, signal),
     reserveTimelines: (from, timeline) => reserveTimelines(dataDirectory, from, timeline),
-    ensureStandbySignal: () => ensureStandbySignal(dataDirectory),
+    async ensureStandbySignal() {
+      await ensureStandbySignal(dataDirectory)
+      await archivePassedOver(host)
+    },
     async checkpoint(signal) {
       const target = await localTarget(host, { statementTimeoutMs: 0 })
       await withConnection(target, signal, query => query(sql.CHECKPOINT))
@@ -108,9 +111,4 @@ async function reload(dataDirectory: string): Promise<void> {
     throw new VigilError('POSTGRES_FAILED', { reason: `no instance runs on ${dataDirectory}` })
   }
   process.kill(postmaster.pid, 'SIGHUP')
-}
-
-async function ensureStandbySignal(dataDirectory: string): Promise<void> {
-  const path = join(dataDirectory, 'standby.signal')
-  if ((await readIfPresent(path)) === null) await writeDurably(path, '')
 }

@@ -1,5 +1,5 @@
 // Timeline history files: where each earlier timeline ended.
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Lsn, parseLsn, type Timeline } from '../../kernel/lsn.ts'
 import type { HistoryLine } from '../../ports/engine.ts'
@@ -32,7 +32,9 @@ export function timelineAt(history: readonly HistoryLine[], newest: Timeline, ls
 /** How many numbers one promotion may skip: more is a mistake, and each costs a file that is kept for ever. */
 const RESERVED_MAX = 1000
 
-/** An empty file makes PostgreSQL pass over a number (protocol A6, E7). */
+const UNUSED = '# vigil: number not used\n'
+
+/** A history without entries makes PostgreSQL pass over a number (protocol A6, decision 0016). */
 export async function reserveTimelines(
   dataDirectory: string,
   from: Timeline,
@@ -42,25 +44,48 @@ export async function reserveTimelines(
   if (timeline - from > RESERVED_MAX) throw new Error(`timeline ${timeline} is too far from ${from}`)
   for (let number = from + 1; number < timeline; number++) {
     const path = historyPath(dataDirectory, number)
-    if ((await readIfPresent(path)) === null) await writeDurably(path, '')
+    if ((await readIfPresent(path)) === null) await writeDurably(path, UNUSED)
   }
 }
 
 /**
- * Removes reserved numbers that no promotion has used: a start that finds the newest history empty ends with
- * "not a child of this server's history". Only before a start.
+ * Removes unused numbers that no real history follows. A start would take the highest of them for the newest
+ * timeline, one without ancestors, and wait for its WAL for ever. Only before a start.
  */
 export async function releaseReservedTimelines(dataDirectory: string): Promise<void> {
+  for (const number of (await localHistories(dataDirectory)).reverse()) {
+    if (!(await isUnused(dataDirectory, number))) return
+    await removeDurably(historyPath(dataDirectory, number))
+  }
+}
+
+/** The numbers that the newest promotion passed over: between its own and its parent's. */
+export async function numbersPassedOver(dataDirectory: string): Promise<readonly Timeline[]> {
+  const numbers = await localHistories(dataDirectory)
+  const newest = numbers.at(-1)
+  const parent =
+    newest === undefined ? undefined : (await readHistory(dataDirectory, newest))?.at(-1)?.timeline
+  if (newest === undefined || parent === undefined) return []
+  const unused: Timeline[] = []
+  for (const number of numbers.filter(each => each > parent && each < newest)) {
+    if (await isUnused(dataDirectory, number)) unused.push(number)
+  }
+  return unused
+}
+
+async function isUnused(dataDirectory: string, timeline: Timeline): Promise<boolean> {
+  const text = (await readIfPresent(historyPath(dataDirectory, timeline))) ?? ''
+  return text.split('\n').every(line => /^\s*(#|$)/.test(line))
+}
+
+/** In ascending order. */
+async function localHistories(dataDirectory: string): Promise<Timeline[]> {
   const names = await readdir(join(dataDirectory, 'pg_wal')).catch(() => [])
   const numbers = names.flatMap(name => {
     const match = /^([0-9A-F]{8})\.history$/.exec(name)
     return match ? [Number.parseInt(match[1]!, 16)] : []
   })
-  for (const number of numbers.sort((a, b) => b - a)) {
-    const path = historyPath(dataDirectory, number)
-    if ((await stat(path)).size > 0) return
-    await removeDurably(path)
-  }
+  return numbers.sort((a, b) => a - b)
 }
 
 export function historyName(timeline: Timeline): string {

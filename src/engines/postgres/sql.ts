@@ -44,6 +44,8 @@ export function timelineHistory(timeline: number): string {
   return `TIMELINE_HISTORY ${timeline}`
 }
 
+export const ARCHIVE_MODE = 'SHOW archive_mode'
+
 export const CHECKPOINT = 'CHECKPOINT'
 
 /** A record in the WAL, flushed before the answer, that waits for no standby. */
