@@ -4,7 +4,7 @@ import type { Job } from '../core/job.ts'
 import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { Settings } from '../core/settings.ts'
-import type { Instant } from '../kernel/time.ts'
+import type { Instant, Instant } from '../kernel/time.ts'
 import type { AgentOptions, AgentPorts } from './options.ts'
 
 export interface FiledRequest {
@@ -29,6 +29,8 @@ export interface Context {
   reportedAt: Instant | null
   /** Highest revision of the store in any read: a lower one is an old read. */
   storeRevision: bigint
+  /** The store has not answered since; null: it has. */
+  storeLostSince: Instant | null
   /** Something may have changed: decide again soon. */
   wake: () => void
   /** Ends the loop. */
@@ -48,6 +50,7 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     history: null,
     reportedAt: null,
     storeRevision: 0n,
+    storeLostSince: null,
     wake: () => undefined,
     exit: () => undefined,
   }

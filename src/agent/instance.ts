@@ -19,7 +19,10 @@ export async function start(
   const settings = instanceSettings(view.settings)
   await engine.writeConfiguration(settings, action.upstream, action.slot, 'standby')
   const outcome = fromGuard(await guard.start(await engine.startCommand(settings)))
-  if (outcome.kind === 'done') configured(context, view, 'standby', action.upstream)
+  if (outcome.kind === 'done') {
+    configured(context, view, 'standby', action.upstream)
+    context.memory = { ...context.memory, rewound: false }
+  }
   return outcome
 }
 

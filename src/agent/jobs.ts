@@ -60,6 +60,7 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
       return journal.write({ seat: order.seat, seatState: 'ready', reported: null, promotions: [] })
     case 'rewind':
       await engine.rewind(order.from, order.systemIdentifier, signal)
+      context.memory = { ...context.memory, rewound: true }
       return journal.write({ seatState: 'ready', reported: null })
     case 'checkpoint':
       return engine.checkpoint(signal)

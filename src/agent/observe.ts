@@ -58,7 +58,12 @@ export async function observe(context: Context, peers: PeerWatch): Promise<View>
 
 async function readStore(context: Context): Promise<Reading<ClusterState>> {
   const found = await reading(context, ATTEMPT_LIMIT_MS, signal => context.ports.store.read(signal))
-  if (found.kind === 'lost') return found
+  if (found.kind === 'lost') {
+    // Since the first failure, not the last.
+    context.storeLostSince ??= found.since
+    return { ...found, since: context.storeLostSince }
+  }
+  context.storeLostSince = null
   // After a pause of its process etcd 3.4 may answer with an old state (reliability §1.5): as good as no answer.
   if (found.value.revision < context.storeRevision && found.value.clusterId === storeClusterOf(context))
     return lost('the store answered with an old state', context.ports.clock.now())

@@ -87,14 +87,26 @@ function firstRight(s: Situation, exclusion: Exclusion): string | null {
 
 function better(s: Situation, peer: PeerReport): boolean {
   const record = s.record as TermRecord
-  const eligible =
-    peer.install !== null && record.members.includes(peer.install) && peer.promotable && !peer.noFailover
-  if (!eligible || !peer.position || !s.end || peer.install === s.view.me.install) return false
+  if (peer.install === null || !record.members.includes(peer.install) || peer.noFailover) return false
+  if (!(peer.promotable || comesBack(peer, record))) return false
+  if (!peer.position || !s.end || peer.install === s.view.me.install) return false
   const order = comparePositions(peer.position, s.end)
   if (order !== 0) return order > 0
+  if (s.holding && record.state !== 'released') return false
   const theirs = priorityOf(s, peer.name)
   const mine = s.view.settings.tags.failoverPriority
-  return theirs !== mine ? theirs > mine : peer.name < s.view.me.name
+  if (theirs !== mine) return theirs > mine
+  if (holds(peer, record)) return true
+  return peer.name < s.view.me.name
+}
+
+/** After an outage of the store the last leader may not have seen it again yet; nobody else needs to take over then. */
+function comesBack(peer: PeerReport, record: TermRecord): boolean {
+  return holds(peer, record) && peer.role === 'standby'
+}
+
+function holds(peer: PeerReport, record: TermRecord): boolean {
+  return record.state !== 'released' && peer.install === record.holder.install
 }
 
 function priorityOf(s: Situation, name: string): number {

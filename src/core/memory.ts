@@ -59,6 +59,8 @@ export interface Memory {
   readonly starts: readonly Instant[]
   /** The instance was killed since it did not answer. */
   readonly hung: boolean
+  /** The copy was rewound and has not been started since. */
+  readonly rewound: boolean
   /** A promotion by hand was found, and its copy marked; until the next start. */
   readonly promotionMarked: boolean
   /** When promotion was last asked for. */
@@ -94,6 +96,7 @@ export const EMPTY_MEMORY: Memory = {
   guardMet: false,
   starts: [],
   hung: false,
+  rewound: false,
   promotionMarked: false,
   promoteAskedAt: null,
   discardDue: true,

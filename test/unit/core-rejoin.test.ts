@@ -1,13 +1,15 @@
-// A member that comes back: what it does before it lets anybody in.
+// Members that come back, and what a look may catch them in the middle of.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { decide } from '../../src/core/decide.ts'
+import { lsn } from '../../src/kernel/lsn.ts'
 import { known, lost } from '../../src/kernel/reading.ts'
-import { ARMED, at, cluster, NOW, outcome, view } from './core-view.ts'
+import { ARMED, at, cluster, control, DEAD, guard, NOW, outcome, view } from './core-view.ts'
 
 const comingUp = known({ kind: 'starting', reason: 'not yet accepting connections' } as const, NOW)
 
 test('an instance that does not become consistent by its own WAL streams from the leader', () => {
-  const rewound = view({ instance: comingUp, memory: { starts: [at(-1500)], configured: 'no upstream' } })
+  const rewound = view({ instance: comingUp, memory: { starts: [at(-30_500)], configured: 'no upstream' } })
   assert.deepEqual(outcome(rewound), { rule: 'follow-to-consistency', actions: ['configure'] })
   // After a restart of the agent too: it has started nothing itself.
   assert.deepEqual(outcome(view({ instance: comingUp })).actions, ['configure'])
@@ -26,4 +28,48 @@ test('it has time to come up by itself first, and a served or unusable copy is l
   })
   assert.deepEqual(outcome(nobodyServes).actions, [])
   assert.deepEqual(outcome(view({ instance: comingUp, store: lost('no answer', NOW) })).actions, [])
+})
+
+test('a rewound copy is started with its upstream, any other without', () => {
+  const down = {
+    guard: guard(DEAD),
+    instance: lost('', NOW),
+    directory: known({ kind: 'present', control: control() } as const, NOW),
+  }
+  const upstreamOfStart = (rewound: boolean) => {
+    const [action] = decide(view({ ...down, memory: { rewound } })).decision.actions
+    return action?.kind === 'start' ? (action.upstream?.name ?? null) : undefined
+  }
+  assert.equal(upstreamOfStart(true), 'amber')
+  assert.equal(upstreamOfStart(false), null)
+})
+
+test('after an outage of the store the last leader goes first, although it has not seen the store yet', () => {
+  const silent = { seen: { revision: 90n, at: at(-12_000) }, excludedSince: at(-100) }
+  const back = peer('amber', position(6, 1000), { promotable: false })
+  assert.equal(outcome(view({ peers: back, memory: silent })).rule, 'take-turn')
+  const tooLong = { ...silent, excludedSince: at(-1000) }
+  assert.equal(outcome(view({ peers: back, memory: tooLong })).rule, 'take')
+  const behind = peer('amber', position(6, 900), { promotable: false })
+  assert.equal(outcome(view({ peers: behind, memory: silent })).rule, 'take')
+  const gaveUp = known(cluster({ recordIs: { state: 'released' } }), NOW)
+  assert.equal(outcome(view({ peers: back, store: gaveUp, memory: silent })).rule, 'take')
+})
+
+test('one look in the moment of an own promotion may see a standby on the given number', () => {
+  const holder = { name: 'birch', install: 'birch-1', seat: 'birch-seat', machine: 'birch-machine' }
+  const store = known(cluster({ recordIs: { holder, term: 6, state: 'electing', timelineMax: 7 } }), NOW)
+  const electing = {
+    store,
+    guard: guard({ mode: 'armed', term: 6, deadline: at(8000) }),
+    instance: known(standby(position(7, 2000)), NOW),
+  }
+  const begun = leading({
+    ...electing,
+    remembered: { promotions: [{ term: 6, timeline: 7, lsn: lsn(2000) }] },
+  })
+  assert.notEqual(outcome(begun).rule, 'promote-wrong-timeline')
+  assert.equal(outcome(leading(electing)).rule, 'promote-wrong-timeline')
+  const higher = { ...begun, instance: known(standby(position(8, 2000)), NOW) }
+  assert.equal(outcome(higher).rule, 'promote-wrong-timeline')
 })

@@ -197,7 +197,9 @@ function promotionBegun(s: Situation): boolean {
 function offGivenTimeline(s: Situation): boolean {
   const given = s.record?.timelineMax ?? 0
   if (s.running.kind === 'primary') return s.running.status.position.timeline !== given
-  return s.running.kind === 'standby' && s.end !== null && s.end.timeline >= given
+  if (s.running.kind !== 'standby' || !s.end) return false
+  // In the moment of a promotion one look may see both: still in recovery, and already on the given number.
+  return s.end.timeline > given || (s.end.timeline === given && !promotionBegun(s))
 }
 
 function serve(s: Situation): Plan {

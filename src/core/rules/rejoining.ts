@@ -1,7 +1,7 @@
 // Rules of a member that follows: clone, start, rewind, stream (design §7 "Rejoin").
 import { elapsedAtMost } from '../../kernel/time.ts'
 import type { Action } from '../action.ts'
-import { configureAs, upstreamFor } from '../configuration.ts'
+import { configureAs, ownSlot, upstreamFor } from '../configuration.ts'
 import type { Upstream } from '../instance.ts'
 import type { JobOrder } from '../job.ts'
 import { upstreamOf } from '../network-address.ts'
@@ -14,8 +14,11 @@ import { type Plan, type Rule, wait } from './rule.ts'
 const RETRY_JOB_MS = 5000
 /** Between starts of an instance that does not stay up. */
 const START_BACKOFF_MS = 2000
-/** An instance that lets nobody in for so long may be waiting for WAL that only the leader has. */
-const COMING_UP_MS = 1000
+/**
+ * An instance that lets nobody in for so long may be waiting for WAL that only the leader has. Not sooner: a crashed
+ * one that still replays its own WAL must not be pointed at a leader before its end is known.
+ */
+const COMING_UP_MS = 30_000
 
 export const REJOINING: readonly Rule[] = [
   {
@@ -106,7 +109,7 @@ export const REJOINING: readonly Rule[] = [
   {
     id: 'start-standby',
     when: 'nothing runs, and there is a copy',
-    does: 'starts it as a standby without an upstream: it follows when its end is known',
+    does: 'starts it as a standby without an upstream: it follows when its end is known (after a rewind at once, since it lacks the WAL up to which it was rewound)',
     plan: s => {
       // While the guard counts a deadline this member may still lead, and a standby in its place would lead nothing.
       const free = s.guard?.mode === 'standby' || s.guard?.mode === 'fenced'
@@ -116,9 +119,10 @@ export const REJOINING: readonly Rule[] = [
       const last = s.view.memory.starts[0]
       const sinceMs = last ? elapsedAtMost(last, s.now) : null
       if (sinceMs !== null && sinceMs < START_BACKOFF_MS) return wait({ sinceMs }, START_BACKOFF_MS - sinceMs)
+      const upstream = s.view.memory.rewound && leaderServes(s) ? upstreamFor(s) : null
       return {
         because: exitOf(s),
-        actions: [{ kind: 'start', upstream: null, slot: null }],
+        actions: [{ kind: 'start', upstream, slot: upstream ? ownSlot(s) : null }],
         memory: { starts: [s.now, ...s.view.memory.starts].slice(0, 3) },
         wakeInMs: 50,
       }
@@ -126,7 +130,7 @@ export const REJOINING: readonly Rule[] = [
   },
   {
     id: 'follow-to-consistency',
-    when: 'an instance in recovery lets nobody in yet, its copy is usable, and the leader serves',
+    when: 'an instance in recovery has let nobody in for 30 s, its copy is usable, and the leader serves',
     does: 'has it stream from the leader: after a rewind it lacks the WAL up to which the source was copied',
     plan: s => {
       if (s.running.kind !== 'starting' || s.guard?.mode !== 'standby' || !leaderServes(s)) return null
