@@ -27,7 +27,7 @@ import {
   within,
 } from './engine-lab.ts'
 
-const SLOW = { basebackup: [{ 'max-rate': '4M' }] }
+const SLOW = { basebackup: [{ 'max-rate': '8M' }] }
 
 if (asDatabaseUser(import.meta.filename)) {
   describe('a clone', { timeout: 10 * 60_000 }, () => {
@@ -38,7 +38,7 @@ if (asDatabaseUser(import.meta.filename)) {
       lab = openLab()
       amber = await lab.member('amber')
       systemIdentifier = await newCluster(amber)
-      await amber.sql(`create table filler as select g, repeat('x', 500) t from generate_series(1, 60000) g`)
+      await amber.sql(`create table filler as select g, repeat('x', 500) t from generate_series(1, 10000) g`)
     })
     after(() => lab.close())
 
