@@ -140,6 +140,8 @@ function frozenReason(view: View, cluster: ClusterState): string | null {
   if (remembered.storeCluster !== null && remembered.storeCluster !== cluster.clusterId)
     return 'the store is another one than before'
   const term = cluster.term
+  if (!term && cluster.damaged.some(entry => entry.key.endsWith('/vigil/term')))
+    return 'the term record is there and can not be read'
   if (!term) return remembered.termMax > 0 ? 'the term record has disappeared' : null
   if (term.value.cluster !== cluster.clusterId) return 'the term record was written for another store'
   if (term.value.term < remembered.termMax) return 'the term went backward'

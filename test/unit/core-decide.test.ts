@@ -273,6 +273,13 @@ test('a store that is another one, went back or lost the record freezes everythi
     leading({ remembered: { revisionMax: 91n } }),
     leading({ store: known(cluster({ term: null }), NOW) }),
     view({ memory: silent(60_000), remembered: { termMax: 6 } }),
+    view({
+      store: known(
+        cluster({ term: null, damaged: [{ key: '/service/shop/vigil/term', reason: 'not JSON' }] }),
+        NOW,
+      ),
+      remembered: { termMax: 0 },
+    }),
   ]
   for (const one of frozen) assert.deepEqual(outcome(one), { rule: 'store-frozen', actions: [] })
 })
