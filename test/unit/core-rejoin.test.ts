@@ -4,7 +4,19 @@ import { test } from 'node:test'
 import { decide } from '../../src/core/decide.ts'
 import { lsn } from '../../src/kernel/lsn.ts'
 import { known, lost } from '../../src/kernel/reading.ts'
-import { ARMED, at, cluster, control, DEAD, guard, NOW, outcome, view } from './core-view.ts'
+import {
+  ARMED,
+  at,
+  cluster,
+  guard,
+  leading,
+  NOW,
+  outcome,
+  peer,
+  position,
+  standby,
+  view,
+} from './core-view.ts'
 
 const comingUp = known({ kind: 'starting', reason: 'not yet accepting connections' } as const, NOW)
 
