@@ -4,7 +4,7 @@ import type { Job } from '../core/job.ts'
 import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { Settings } from '../core/settings.ts'
-import type { Instant, Instant } from '../kernel/time.ts'
+import type { Instant } from '../kernel/time.ts'
 import type { AgentOptions, AgentPorts } from './options.ts'
 
 export interface FiledRequest {
