@@ -35,6 +35,8 @@ export interface CheckContext {
   readonly facts: Facts
   readonly totals: Totals
   readonly log: SimLog
+  /** Operators want the maintenance pause, and not only since a moment ago. */
+  pauseWanted(): boolean
   report(invariant: string, text: string): void
 }
 

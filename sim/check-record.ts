@@ -24,7 +24,8 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     )
     if (!same) report('I5', `the chain of promotions was changed at term ${now.term}`)
     if (now.term === old.term) return
-    if (old.state === 'paused') report('I15', `term ${now.term} was taken in a maintenance pause`)
+    if (old.state === 'paused' && context.pauseWanted())
+      report('I15', `term ${now.term} was taken in a maintenance pause`)
     totals.takeovers++
     checkTaking(context, before, after)
   }

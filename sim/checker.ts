@@ -29,7 +29,12 @@ export interface Checker extends Observer {
 /** One wrong thing shows in many places: the first few are enough. */
 const VIOLATIONS_KEPT = 5
 
-export function createChecker(scheduler: Scheduler, log: SimLog, hosts: readonly Host[]): Checker {
+export function createChecker(
+  scheduler: Scheduler,
+  log: SimLog,
+  hosts: readonly Host[],
+  pauseWanted: () => boolean,
+): Checker {
   const violations: Violation[] = []
   const totals: Totals = { acknowledged: 0, promotions: 0, takeovers: 0, switchovers: 0 }
   const facts: Facts = {
@@ -44,7 +49,7 @@ export function createChecker(scheduler: Scheduler, log: SimLog, hosts: readonly
     violations.push({ invariant, text, at: scheduler.now() })
     log.line('CHECK', `${invariant} violated: ${text}`)
   }
-  const context: CheckContext = { scheduler, hosts, facts, totals, log, report }
+  const context: CheckContext = { scheduler, hosts, facts, totals, log, report, pauseWanted }
   const record = checkRecord(context)
   const guards = checkGuards(context)
   const acknowledgements = checkAcknowledgements(context)

@@ -214,9 +214,13 @@ export const wallJump: Fault = {
 
 export const promotedByHand: Fault = {
   name: 'promoted by hand',
-  begin: (_world, host) => {
+  begin: (world, host) => {
     const { directory, instance } = host.postgres
-    if (!directory || instance?.phase !== 'standby' || !host.agent?.process.running()) return null
+    // Whoever streams from it would go with it, and nothing but an operator gets everybody back from there.
+    const followed = world.hosts.some(
+      ({ postgres }) => postgres.directory?.configuration.upstream?.name === host.name,
+    )
+    if (!directory || followed || instance?.phase !== 'standby' || !host.agent?.process.running()) return null
     directory.promoteFile = true
     host.postgres.promoteIfAsked()
     return nothing

@@ -65,6 +65,12 @@ export function configure(world: World, change: Readonly<Record<string, unknown>
   return true
 }
 
+/** What `/config` says now. */
+export function pauseConfigured(world: Pick<World, 'store'>): boolean {
+  const text = world.store.state.entry(KEYS.config)?.value
+  return text !== undefined && (JSON.parse(text) as { pause?: unknown }).pause === true
+}
+
 export function clearRequests(world: World): void {
   world.store.put(KEYS.failover, encodeFailover(null))
 }

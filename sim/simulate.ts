@@ -6,6 +6,7 @@ import { createHost, type Host, KEYS } from './host.ts'
 import { createHostClock } from './host-clock.ts'
 import { createLog, type SimLog } from './log.ts'
 import { createNetwork } from './network.ts'
+import { pauseConfigured } from './operators.ts'
 import { type Random, seededRandom } from './random.ts'
 import { drawScenario, type Scenario, type Step, type Target } from './scenario.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
@@ -85,11 +86,13 @@ function build(scenario: Scenario, random: Random): Simulation {
   const scheduler = createScheduler(error => report(error))
   const log = createLog(scheduler.now)
   const hosts: Host[] = []
-  const checker = createChecker(scheduler, log, hosts)
+  const paused: { look: () => boolean } = { look: () => false }
+  const checker = createChecker(scheduler, log, hosts, () => paused.look())
   report = error =>
     checker.report('bug', error instanceof Error ? (error.stack ?? error.message) : String(error))
   const network = createNetwork(scheduler, worldRandom, scenario.latency)
   const store = createStore({ scheduler, network, random: worldRandom })
+  paused.look = () => pauseConfigured({ store })
   let branches = 0
   const find = (name: string) => hosts.find(host => host.name === name)
   const world: World = {
