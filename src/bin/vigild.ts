@@ -15,6 +15,7 @@ import { TTL_FLOOR_MS } from '../core/timeouts.ts'
 import { openPostgres } from '../engines/postgres/engine.ts'
 import { createGuardClient } from '../guard/client.ts'
 import { openMachineClock } from '../guard/clock.ts'
+import { guardCommand } from '../guard/launch.ts'
 import { openDecisionFile } from '../host/decision-file.ts'
 import { openJournal } from '../host/file-journal.ts'
 import { lockStateDirectory } from '../host/lock.ts'
@@ -87,7 +88,7 @@ async function runAgent(file: string | null): Promise<number> {
   const guard = createGuardClient({
     stateDirectory: config.stateDir,
     dataDirectory: config.postgresql.dataDir,
-    command: guardCommand(),
+    command: guardCommand(process.execPath, new URL('./guard.mjs', import.meta.url).pathname),
     environment,
     now: () => clock.now(),
   })
@@ -206,11 +207,6 @@ async function peerTls(config: LocalConfig): Promise<Parameters<typeof createPee
     ? config.ctl.tls
     : { ...config.ctl.tls, caFile: config.restapi.tls.caFile }
   return { ...(await readTlsFiles(files)), insecure: config.ctl.insecure }
-}
-
-function guardCommand(): readonly [string, ...string[]] {
-  const bundle = new URL('./guard.mjs', import.meta.url).pathname
-  return [process.execPath, '--max-semi-space-size=1', bundle]
 }
 
 function printError(line: string): void {

@@ -7,7 +7,7 @@ import { openBoundedLog } from './bounded-log.ts'
 import * as files from './data-files.ts'
 import type { WatchedInstance } from './instance.ts'
 import type { GuardEffect, GuardEvent } from './model.ts'
-import { executePostmaster } from './postmaster.ts'
+import { type Execution, executePostmaster } from './postmaster.ts'
 import { worksElsewhere } from './processes.ts'
 import { setRunMark } from './run-mark.ts'
 
@@ -49,7 +49,16 @@ export function createHands(options: HandsOptions): Hands {
 
   function execute(command: StartCommand): void {
     run++
-    executePostmaster({
+    try {
+      executePostmaster(execution(command))
+    } catch (error) {
+      // An argument list that is too long, no memory: thrown, where others come as an event.
+      feed({ kind: 'start-failed', reason: reasonOf(error) })
+    }
+  }
+
+  function execution(command: StartCommand): Execution {
+    return {
       setpriv: options.setpriv,
       command,
       owner,
@@ -63,7 +72,7 @@ export function createHands(options: HandsOptions): Hands {
         instance.forget()
         feed({ kind: 'postmaster-exited', ...end })
       },
-    })
+    }
   }
 
   async function writePromoteFile(): Promise<void> {
