@@ -8,6 +8,8 @@ import {
   ARMED,
   at,
   cluster,
+  control,
+  DEAD,
   guard,
   leading,
   NOW,
