@@ -53,7 +53,7 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
           if (context.job?.state === 'running') context.job = { ...context.job, progress }
         },
         signal,
-        null,
+        order.slot ?? null,
       )
       await engine.setSeat(order.seat)
       context.memory = { ...context.memory, discardDue: true }

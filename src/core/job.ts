@@ -9,6 +9,8 @@ export type JobOrder =
       readonly from: Upstream
       readonly systemIdentifier: string
       readonly seat: string
+      /** Keeps the WAL on the source that a long copy needs at its end. */
+      readonly slot?: string
     }
   | { readonly kind: 'rewind'; readonly from: Upstream; readonly systemIdentifier: string }
   | { readonly kind: 'checkpoint' }

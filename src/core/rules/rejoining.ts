@@ -14,6 +14,8 @@ import { type Plan, type Rule, wait } from './rule.ts'
 const RETRY_JOB_MS = 5000
 /** Between starts of an instance that does not stay up. */
 const START_BACKOFF_MS = 2000
+/** The leader needs a tick or two to make a slot for a member that has just appeared. */
+const SLOT_WAIT_MS = 3000
 /**
  * An instance that lets nobody in for so long may be waiting for WAL that only the leader has. Not sooner: a crashed
  * one that still replays its own WAL must not be pointed at a leader before its end is known.
@@ -211,7 +213,19 @@ function clone(s: Situation): Plan | null {
   const from = source(s)
   const systemIdentifier = s.cluster?.initialize?.value
   if (!from || !systemIdentifier) return wait({ leader: s.record?.holder.name ?? null })
-  return job({ kind: 'clone', from, systemIdentifier, seat: s.view.chance.seat })
+  const slot = ownSlot(s)
+  if (slot === null || from.name !== s.record?.holder.name)
+    return job({ kind: 'clone', from, systemIdentifier, seat: s.view.chance.seat })
+  const { publishedAt } = s.view.memory
+  const justPublished = !publishedAt || elapsedAtMost(publishedAt, s.now) < SLOT_WAIT_MS
+  const there = leaderHasSlot(s, slot)
+  if (!there && justPublished) return wait({ slot: 'not there yet' }, 200)
+  return job({ kind: 'clone', from, systemIdentifier, seat: s.view.chance.seat, ...(there ? { slot } : {}) })
+}
+
+/** The leader makes a slot for each member key that it sees, and lists its slots in `/status`. */
+function leaderHasSlot(s: Situation, slot: string): boolean {
+  return s.cluster?.status?.value.includes(`"${slot}":`) ?? false
 }
 
 function rewind(s: Situation): Plan | null {
