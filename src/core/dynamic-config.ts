@@ -71,13 +71,16 @@ export function isAcceptable(findings: readonly DynamicFinding[]): boolean {
 
 /**
  * What vigil adds to the dynamic configuration of a cluster that it makes. Timings come as a set: who gives one of
- * them has Patroni's others in mind.
+ * them has Patroni's others in mind, unless those would not fit into the ttl.
  */
 export function newClusterConfig(given: Document): Document {
-  const timed = ['ttl', 'loop_wait', 'retry_timeout'].some(key => given[key] !== undefined)
-  const timings = timed
-    ? { ttl: 30, loop_wait: 10, retry_timeout: 10 }
-    : { ttl: 10, loop_wait: 2, retry_timeout: 3 }
+  const { ttl, loop_wait, retry_timeout } = given
+  const short = typeof ttl === 'number' && ttl < 30 && loop_wait === undefined && retry_timeout === undefined
+  const untimed = ttl === undefined && loop_wait === undefined && retry_timeout === undefined
+  const timings =
+    short || untimed
+      ? { ttl: 10, loop_wait: 2, retry_timeout: 3 }
+      : { ttl: 30, loop_wait: 10, retry_timeout: 10 }
   const defaults = {
     ...timings,
     maximum_lag_on_failover: 1_048_576,

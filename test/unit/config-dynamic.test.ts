@@ -137,6 +137,7 @@ test('a new cluster gets fast timings and rewind, unless its file has timings', 
   assert.deepEqual([given['ttl'], given['loop_wait'], given['retry_timeout']], [40, 10, 10])
   assert.deepEqual(given['postgresql'], { use_pg_rewind: false, use_slots: true, parameters: { jit: 'off' } })
   assert.deepEqual(effectiveSettings(fresh, NO_LOCAL_SETTINGS).problems, [])
+  assert.deepEqual(effectiveSettings(newClusterConfig({ ttl: 10 }), NO_LOCAL_SETTINGS).problems, [])
 })
 
 test('a difference is shown as diff -u shows it', () => {
