@@ -20,7 +20,7 @@ export interface Command {
 export const EXIT = { done: 0, failed: 1, unreachable: 2, usage: 3 } as const
 
 /** How long an operation that is waited for may take, at most. */
-export const OPERATION_LIMIT_MS: Ms = 10 * 60_000
+const OPERATION_LIMIT_MS: Ms = 10 * 60_000
 
 export interface Outcome {
   readonly ok: boolean

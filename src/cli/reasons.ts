@@ -20,9 +20,9 @@ const SENTENCES: Readonly<Record<string, (because: Because) => string | null>> =
     `stops PostgreSQL in order: the store does not answer, and the deadline is ${milliseconds(because['leftMs'])} away`,
   'stale-primary': because =>
     `kills PostgreSQL: it served term ${said(because['guardTerm'])}, the record is at term ${said(because['recordTerm'])}`,
-  'self-take': because => `its PostgreSQL died${exitText(because)}; takes the next term at once`,
-  'promote-died': because => `PostgreSQL died before it served${exitText(because)}; takes the next term`,
-  'release-exhausted': because => `gives the leadership up: PostgreSQL died too often${exitText(because)}`,
+  'self-take': because => `its PostgreSQL died${factsText(because)}; takes the next term at once`,
+  'promote-died': because => `PostgreSQL died before it served${factsText(because)}; takes the next term`,
+  'release-exhausted': because => `gives the leadership up: PostgreSQL died too often${factsText(because)}`,
   hung: because => `kills PostgreSQL: it has not answered for ${milliseconds(because['silentMs'])}`,
   'handover-abort': because => `ends the switchover and goes on serving: ${said(because['reason'])}`,
   'switchover-begin': because => {
@@ -48,9 +48,18 @@ export function sentenceFor(rule: string, because: Because): string {
   const special = Object.hasOwn(SENTENCES, rule) ? SENTENCES[rule]!(because) : null
   if (special !== null) return special
   const known = RULES.find(candidate => candidate.id === rule)
-  const facts = Object.entries(because).map(([name, value]) => `${name} ${value}`)
-  const detail = facts.length === 0 ? '' : ` (${facts.join(', ')})`
-  return `${known ? known.does : rule}${detail}`
+  return `${known ? known.does : rule}${factsText(because)}`
+}
+
+/** What is null says nothing. */
+function factsText(because: Because): string {
+  const facts = Object.entries(because).filter(([, value]) => value !== null && value !== '')
+  const texts = facts.map(([name, value]) =>
+    typeof value === 'number' && name.endsWith('Ms')
+      ? `${name.slice(0, -'Ms'.length)} ${milliseconds(value)}`
+      : `${name} ${value}`,
+  )
+  return texts.length === 0 ? '' : ` (${texts.join(', ')})`
 }
 
 function exclusion(because: Because): string {
@@ -66,13 +75,6 @@ function silence(because: Because): string {
   return typeof because['silenceMs'] === 'number' && because['exclusion'] === 'waited-out'
     ? ` (${milliseconds(because['silenceMs'])})`
     : ''
-}
-
-function exitText(because: Because): string {
-  const facts = Object.entries(because)
-    .filter(([, value]) => value !== null && value !== '')
-    .map(([name, value]) => `${name} ${value}`)
-  return facts.length === 0 ? '' : ` (${facts.join(', ')})`
 }
 
 function milliseconds(value: unknown): string {

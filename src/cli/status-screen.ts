@@ -1,4 +1,5 @@
 // The status of a cluster as a screen, and as JSON.
+import { type Lsn, parseLsn } from '../kernel/lsn.ts'
 import type { LocalDocument, MemberDocument, StatusDocument } from '../operations/status-document.ts'
 import type { Survey, Surveyed } from './survey.ts'
 import { bytesText, type Column, renderTable, secondsText } from './table.ts'
@@ -43,7 +44,9 @@ const COLUMNS: readonly Column[] = [
 /** Everything below the headline. */
 export function details({ members }: Survey, columns: number): string {
   const ports = new Set(members.map(member => member.row.port))
-  const rows = members.map(member => cells(member, ports.size > 1 || !ports.has(5432)))
+  const lags = lagsOf(members)
+  const withPort = ports.size > 1 || !ports.has(5432)
+  const rows = members.map(member => cells(member, withPort, lags.get(member.name) ?? null))
   const leader = members.map(localOf).find(local => local?.leads)
   return [
     ...(leader ? [`${protection(leader)}\n`] : []),
@@ -58,7 +61,7 @@ function protection({ deadline_left_ms: left, fencing }: LocalDocument): string 
   return `${left === null ? 'No deadline runs' : `Deadline in ${secondsText(left)}`}\n${layers}`
 }
 
-function cells(member: Surveyed, withPort: boolean): readonly string[] {
+function cells(member: Surveyed, withPort: boolean, lag: number | null): readonly string[] {
   const { row, answer } = member
   const own = localOf(member)
   const published = rowOf(member)
@@ -69,7 +72,7 @@ function cells(member: Surveyed, withPort: boolean): readonly string[] {
     row.leader ? 'leader' : published.role === 'none' ? '' : published.role,
     state,
     published.timeline === null ? '' : String(published.timeline),
-    row.leader ? '' : row.lag_bytes === null ? 'unknown' : bytesText(row.lag_bytes),
+    row.leader ? '' : lag === null ? 'unknown' : bytesText(lag),
     note(member, published, own),
   ]
 }
@@ -145,6 +148,23 @@ function localOf({ answer }: Surveyed): LocalDocument | null {
   return answer.kind === 'status' ? answer.status.member : null
 }
 
+/** From what the members themselves say; published positions are older, and serve for who is silent. */
+function lagsOf(members: readonly Surveyed[]): ReadonlyMap<string, number | null> {
+  const leader = members.find(member => member.row.leader)
+  const end = leader?.answer.kind === 'status' ? lsnOf(rowOf(leader).lsn) : null
+  return new Map(
+    members.map(member => {
+      const own = member.answer.kind === 'status' ? lsnOf(rowOf(member).lsn) : null
+      const lag = own === null || end === null ? member.row.lag_bytes : own >= end ? 0 : Number(end - own)
+      return [member.name, member.row.leader ? null : lag]
+    }),
+  )
+}
+
+function lsnOf(text: string | null): Lsn | null {
+  return text === null ? null : parseLsn(text)
+}
+
 /** A member's own row is fresher than what it has published. */
 function rowOf({ row, answer }: Surveyed): MemberDocument {
   const own = answer.kind === 'status' ? answer.status.members.find(member => member.self) : undefined
@@ -153,6 +173,7 @@ function rowOf({ row, answer }: Surveyed): MemberDocument {
 
 /** `status --json`. Its shape is stable. */
 export function statusJson({ first, members }: Survey): unknown {
+  const lags = lagsOf(members)
   return {
     scope: first.scope,
     system_identifier: first.system_identifier,
@@ -164,7 +185,7 @@ export function statusJson({ first, members }: Survey): unknown {
     members: members.map(member => ({
       ...withoutSelf(rowOf(member)),
       leader: member.row.leader,
-      lag_bytes: member.row.lag_bytes,
+      lag_bytes: lags.get(member.name) ?? null,
       replay_lag_bytes: member.row.replay_lag_bytes,
       answered: member.answer.kind !== 'silent',
       reason: member.answer.kind === 'silent' ? member.answer.reason : null,

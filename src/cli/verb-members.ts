@@ -3,8 +3,8 @@ import { isVigilError, VigilError } from '../kernel/errors.ts'
 import {
   type Command,
   confirm,
+  EXIT,
   membersNamed,
-  OPERATION_LIMIT_MS,
   type Outcome,
   outcomeOf,
   placeOf,
@@ -12,7 +12,7 @@ import {
   type Sending,
   send,
 } from './command.ts'
-import { firstAnswer, type Survey, type Surveyed, survey } from './survey.ts'
+import { type Survey, type Surveyed, survey } from './survey.ts'
 
 export interface RestartOptions {
   readonly role?: string
@@ -111,18 +111,34 @@ async function sendTo(
   }
 }
 
-const COPY_LOOK_EVERY_MS = 2000
+const COPY_LOOK_EVERY_MS = 1000
 
+/** A new copy has a new seat: the state alone may still be that of the old one. */
 async function waitForCopies(command: Command, members: readonly Surveyed[]): Promise<number> {
   const { around, connection } = command
-  const limit = around.now() + 24 * 60 * OPERATION_LIMIT_MS
-  const left = new Set(members.map(member => member.name))
-  while (left.size > 0 && around.now() < limit && !around.interrupted.aborted) {
+  const before = new Map(members.map(member => [member.name, seatOf(member)]))
+  while (!around.interrupted.aborted) {
     await around.sleep(COPY_LOOK_EVERY_MS)
-    const { status } = await firstAnswer(connection, around)
-    for (const row of status.members) if (row.state === 'streaming') left.delete(row.name)
+    const seen = await survey(connection, around)
+    const now = seen.members.filter(({ name }) => before.has(name))
+    const failed = now.find(
+      ({ answer }) => answer.kind === 'status' && answer.status.member.job?.state === 'failed',
+    )
+    if (failed?.answer.kind === 'status')
+      throw new VigilError('REQUEST_REFUSED', {
+        reason: `${failed.name}: ${failed.answer.status.member.job?.reason}`,
+      })
+    const done = ({ name, answer }: Surveyed) =>
+      answer.kind === 'status' &&
+      answer.status.member.seat !== before.get(name) &&
+      answer.status.members.some(row => row.self && row.state === 'streaming')
+    if (now.length === members.length && now.every(done)) return EXIT.done
   }
-  return left.size === 0 ? 0 : 1
+  return EXIT.failed
+}
+
+function seatOf({ answer }: Surveyed): string | null {
+  return answer.kind === 'status' ? answer.status.member.seat : null
 }
 
 /** Patroni's words for roles are understood too. */

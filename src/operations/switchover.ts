@@ -1,5 +1,6 @@
 // Planned and forced changes of the leader: checks, then a request in the store that the members act on.
 import type { FailoverRequest } from '../core/cluster.ts'
+import type { PeerReport } from '../core/peer.ts'
 import type { ClusterStatus, MemberStatus } from '../core/status.ts'
 import type { Ms } from '../kernel/time.ts'
 import { type Plan, ready, refused } from './answer.ts'
@@ -74,8 +75,14 @@ function formProblem(
   return null
 }
 
+interface Candidate {
+  readonly name: string
+  /** Bytes behind the leader's last known position; null: not known. */
+  readonly lag: number | null
+}
+
 type Candidates =
-  | { readonly kind: 'some'; readonly members: readonly MemberStatus[] }
+  | { readonly kind: 'some'; readonly members: readonly Candidate[] }
   | { readonly kind: 'none'; readonly reason: string }
 
 /** Members that may lead and answer at their own address. */
@@ -89,42 +96,51 @@ async function usableCandidates(
   )
   if (wanted && listed.length === 0) return { kind: 'none', reason: `There is no member ${wanted}` }
   if (listed.length === 0) return { kind: 'none', reason: 'There is no other member' }
-  const judged = await Promise.all(listed.map(member => judge(desk, member)))
-  const members = listed.filter((_, index) => judged[index] === null)
+  const judged = await Promise.all(listed.map(member => judge(desk, status, member)))
+  const members = judged.filter(verdict => typeof verdict !== 'string')
   if (members.length > 0) return { kind: 'some', members }
   const reasons = listed.map((member, index) => `${member.name} ${judged[index]}`)
   return { kind: 'none', reason: `No candidate can take over: ${reasons.join('; ')}` }
 }
 
-/** Why this member cannot take over, or null. */
-async function judge(desk: Desk, member: MemberStatus): Promise<string | null> {
+/** A candidate, or why this member is none. */
+async function judge(desk: Desk, status: ClusterStatus, member: MemberStatus): Promise<Candidate | string> {
   const priority = member.tags['failover_priority']
   if (member.tags['nofailover'] === true || (typeof priority === 'number' && priority <= 0))
     return 'is tagged nofailover'
   if (!['running', 'streaming', 'in archive recovery'].includes(member.state)) return `is ${member.state}`
   // This agent answers by answering; it need not ask itself.
-  if (member.self) return null
+  if (member.self) return { name: member.name, lag: member.lag }
   if (!member.apiUrl) return 'has no address'
   try {
     const report = await desk.peers.report(member.apiUrl, desk.clock.limit(PEER_LIMIT_MS))
     if (report.noFailover) return 'is tagged nofailover'
-    return report.role === 'none' ? 'does not run' : null
+    if (report.role === 'none') return 'does not run'
+    return { name: member.name, lag: lagOf(report, status) ?? member.lag }
   } catch {
     return 'does not answer'
   }
 }
 
+/** Its own word is fresher than what it has published. */
+function lagOf({ position }: PeerReport, status: ClusterStatus): number | null {
+  const leader = status.members.find(member => member.leader)?.lsn ?? status.leadership?.at?.lsn
+  if (!position || leader == null) return null
+  return position.lsn >= leader ? 0 : Number(leader - position.lsn)
+}
+
 function describe(
   change: Change,
   status: ClusterStatus,
-  { candidates, at }: { readonly candidates: readonly MemberStatus[]; readonly at: string | null },
+  { candidates, at }: { readonly candidates: readonly Candidate[]; readonly at: string | null },
 ): string {
-  const to = candidates.map(candidate => `${candidate.name} (${lagText(candidate)})`).join(' or ')
+  const to = candidates.map(({ name, lag }) => `${name} (${lagText(lag)})`).join(' or ')
   const from = status.leader === null ? '' : ` from ${status.leader}`
-  return `would ${at ? `schedule a switchover for ${at}` : change === 'switchover' ? 'switch over' : 'fail over'}${from} to ${to}`
+  const verb = change === 'switchover' ? 'switch over' : 'fail over'
+  return `would ${at ? `schedule a switchover for ${at}` : verb}${from} to ${to}`
 }
 
-function lagText({ lag }: MemberStatus): string {
+function lagText(lag: number | null): string {
   return lag === null ? 'lag unknown' : `${lag} bytes behind`
 }
 

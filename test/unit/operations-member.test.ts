@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { later } from '../../src/kernel/time.ts'
 import { OPERATIONS } from '../../src/operations/table.ts'
-import { cluster, config, member, realNow, record, view } from './api-world.ts'
+import { cluster, config, realNow, record, view } from './api-world.ts'
 import { open, pick } from './operations-world.ts'
 
 const SWITCH = { leader: 'amber', candidate: 'birch' }
