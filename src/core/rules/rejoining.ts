@@ -252,7 +252,8 @@ function source(s: Situation): Upstream | null {
 
 export function leaderServes(s: Situation): boolean {
   const state = s.record?.state
-  return !s.holding && (state === 'serving' || state === 'paused') && s.leaderMember !== null
+  // By its own word too: a holder that has just rebooted is a standby, and good copies must not be replaced from it.
+  return !s.holding && (state === 'serving' || state === 'paused') && s.leaderMember?.role === 'primary'
 }
 
 function paused(s: Situation): boolean {
