@@ -29,7 +29,13 @@ export async function restart(
   options: RestartOptions,
 ): Promise<number> {
   const seen = await survey(command.connection, command.around)
-  const members = leaderLast(chosen(seen, names, options.role), seen)
+  const meant = leaderLast(chosen(seen, names, options.role), seen)
+  const members = options.pending ? meant.filter(waitsForRestart) : meant
+  if (options.pending && members.length === 0) {
+    return report(command, [
+      { ok: true, member: null, status: 200, message: 'No member waits for a restart' },
+    ])
+  }
   if (options.cancel)
     return each(command, members, member => ({ operation: 'cancel-restart', to: placeOf(member) }))
   const when = options.scheduled ? `at ${options.scheduled}` : 'now'
@@ -79,6 +85,12 @@ export async function reinit(
   }))
   if (status !== 0 || !options.wait || command.dryRun) return status
   return waitForCopies(command, members)
+}
+
+/** Who is silent is asked: it may wait for one. */
+function waitsForRestart({ row, answer }: Surveyed): boolean {
+  if (answer.kind !== 'status') return true
+  return answer.status.members.some(own => own.self && own.pending_restart) || row.pending_restart
 }
 
 /** One after the other; what fails ends it: a cluster is not restarted into a failure. */
@@ -132,7 +144,10 @@ async function waitForCopies(command: Command, members: readonly Surveyed[]): Pr
       answer.kind === 'status' &&
       answer.status.member.seat !== before.get(name) &&
       answer.status.members.some(row => row.self && row.state === 'streaming')
-    if (now.length === members.length && now.every(done)) return EXIT.done
+    if (now.length === members.length && now.every(done)) {
+      if (!command.json) around.out(`The new copy streams: ${namesOf(now)}\n`)
+      return EXIT.done
+    }
   }
   return EXIT.failed
 }

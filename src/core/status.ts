@@ -9,9 +9,8 @@ import type { ClusterStatus, Leadership } from './status-model.ts'
 import { warningsOf } from './status-warnings.ts'
 import type { View } from './view.ts'
 
-export type { Fencing, JobStatus, LocalStatus } from './status-local.ts'
 export type { MemberStatus } from './status-members.ts'
-export type { ClusterStatus, Warning } from './status-model.ts'
+export type { ClusterStatus } from './status-model.ts'
 
 export interface StatusInput {
   readonly scope: string

@@ -124,6 +124,15 @@ test('a restart that fails on one member ends there, and says who was not asked'
   assert.deepEqual(requestsOf(lab), { amber: [], birch: ['restart'], cedar: [] })
 })
 
+test('restart --pending asks only the members that wait for one', async t => {
+  const pendingRestart = { max_connections: { oldValue: '100', newValue: '200' } }
+  const lab = await openLab(t, { views: { cedar: { pendingRestart } } })
+  assert.equal((await lab.vigil(['restart', '--pending', '--yes'])).exit, 0)
+  assert.deepEqual(requestsOf(lab), { amber: [], birch: [], cedar: ['restart'] })
+  const none = await lab.vigil(['restart', 'birch', '--pending', '--yes'])
+  assert.deepEqual([none.exit, none.out], [0, 'No member waits for a restart\n'])
+})
+
 test('members are chosen by name and by role, and a name that nobody has is exit status 3', async t => {
   const lab = await openLab(t)
   await lab.vigil(['reload', 'cedar'])
