@@ -77,7 +77,7 @@ export function createGuardClient(options: GuardClientOptions): Guard {
 
   /** The instance first: what the guard would have done. Then the guard, which is of no use any more. */
   async function killWithoutGuard(): Promise<boolean> {
-    let alive = killInstanceWithoutGuard(directory, connection?.lastStatus().postmaster ?? null)
+    let alive = killInstanceWithoutGuard(directory, connection?.last().status.postmaster ?? null)
     if (!connection?.heard()) killGuard(options.stateDirectory)
     for (let again = 0; alive && again < KILL_ATTEMPTS; again++) {
       await delay(RETRY_MS)

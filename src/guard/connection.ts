@@ -22,7 +22,7 @@ export interface Connection {
   /** null: closed, or silent for too long. */
   heard(): Heard | null
   /** However old. */
-  lastStatus(): GuardStatus
+  last(): Heard
   readonly open: boolean
   request(message: GuardMessage, limit: Ms): Promise<GuardAnswer>
   close(): void
@@ -117,7 +117,7 @@ function converse(socket: Socket, hello: Hello, now: () => Instant, changed: () 
     connection: {
       hello,
       heard: () => (fresh() ? last : null),
-      lastStatus: () => last.status,
+      last: () => last,
       get open() {
         return !socket.destroyed
       },
