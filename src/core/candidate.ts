@@ -42,7 +42,9 @@ export function obstacle(s: Situation): string | null {
   if (record.final && !s.waitedOut && comparePositions(s.end, record.final) < 0)
     return 'behind the final position of the last leader'
   if (lag > view.settings.maximumLagOnFailover) return `lags ${lag} bytes`
-  if (reachablePrimary(s)) return 'a reachable member says that it runs as primary'
+  // Of a released or handed-over leadership the record itself says that nothing runs; a report may be a second old.
+  if (exclusionOf(s) === 'waited-out' && reachablePrimary(s))
+    return 'a reachable member says that it runs as primary'
   return null
 }
 

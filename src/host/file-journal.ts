@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { MemberMemory } from '../core/member-memory.ts'
 import { isVigilError, VigilError } from '../kernel/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../kernel/lsn.ts'

@@ -1,5 +1,5 @@
 // Patroni's records as text and back: member, status, history, failover, config. Reading never throws.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { FailoverRequest, HistoryRow, MemberRecord, PublishedRole } from '../core/cluster.ts'
 import { PUBLISHED_VERSION } from '../core/published-version.ts'
 import { type Lsn, lsn } from '../kernel/lsn.ts'

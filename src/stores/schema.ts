@@ -1,5 +1,5 @@
 // Small schemas that several records share, and how a mismatch is worded.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Parsed } from './json.ts'
 
 // Control characters in a name would end up in logs, file names and terminals.

@@ -1,5 +1,5 @@
 // The term record as text and back. LSNs are written as PostgreSQL writes them, `0/3000060`.
-import { z } from 'zod'
+import * as z from 'zod'
 import { RECORD_BYTES_MAX, TERM_STATES, type TermRecord } from '../core/term.ts'
 import { assert } from '../kernel/assert.ts'
 import { formatLsn, type Lsn, type Position, parseLsn } from '../kernel/lsn.ts'

@@ -43,9 +43,10 @@ export async function clone(host: PostgresHost, order: CloneOrder, signal: Abort
   }
 }
 
-/** Removes old directories that a copy replaced; only those that carry the marker of that. */
+/** Removes what copies replaced, and copies that were interrupted; only what carries the marker of that. */
 export async function discardReplaced(dataDirectory: string): Promise<void> {
   const place = await realPlace(dataDirectory)
+  await removeInterrupted(place)
   for (const path of await siblings(place, 'replaced')) {
     if ((await readMarker(path))?.what === 'replaced') await rm(path, { recursive: true, force: true })
   }

@@ -1,5 +1,5 @@
 // What etcd's JSON gateway answers, as values. 64-bit numbers are texts there, zero and false are left out.
-import { z } from 'zod'
+import * as z from 'zod'
 import type { KeyValueEntry, LeaseResult, Snapshot } from '../../ports/store.ts'
 
 /** A refusal by etcd itself (or by something between). `code` is gRPC's; null when the answer was not etcd's. */

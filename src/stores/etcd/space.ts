@@ -1,6 +1,6 @@
 // How full the store's database is, and how fast it fills: a renewal a second without compaction fills any etcd
 // (protocol A12-8).
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Ms } from '../../kernel/time.ts'
 import type { Client, Reply } from './client.ts'
 
