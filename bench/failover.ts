@@ -4,7 +4,7 @@ import { FAULTS, type FaultName } from '../test/lab/faults.ts'
 import { namespacesWork } from '../test/lab/namespaces.ts'
 import { CONTESTANTS, type Contestant } from './lab/products.ts'
 import { runSeries, type Series } from './lab/series.ts'
-import { formatTable, summarise } from './lab/table.ts'
+import { formatSafety, formatTable, summarise } from './lab/table.ts'
 
 const HELP = `npm run bench -- failover [options]
   --runs N      runs of each fault (5)
@@ -40,6 +40,7 @@ async function main(): Promise<number> {
   )
   console.log('network namespace; asynchronous replication; 4 sessions, 200 single-row commits a second.\n')
   console.log(formatTable(plan.contestants, summaries))
+  console.log(`\n${formatSafety(plan.contestants, summaries)}`)
   if (plan.json) console.log(JSON.stringify({ contestants: plan.contestants, summaries, series }))
   return summaries.some(({ failed }) => failed > 0) ? 1 : 0
 }

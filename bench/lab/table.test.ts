@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CONTESTANTS } from './products.ts'
 import type { Run } from './series.ts'
-import { formatTable, summarise } from './table.ts'
+import { formatSafety, formatTable, summarise } from './table.ts'
 
 function measured(stallSeconds: number, changes: Partial<Extract<Run, { kind: 'measured' }>> = {}): Run {
   return {
@@ -65,4 +65,16 @@ test('the table names the ratio, and refuses one where there were two primaries'
   assert.match(table, /stays dead +9\.00 s +0\.10 s +two primaries/)
   assert.match(table, /900 rows lost, two primaries in 1 of 1/)
   assert.match(table, /planned switchover +no run succeeded +- +-/)
+})
+
+test('the sentence about safety has the counts of every fault', () => {
+  const runs = [measured(1, { lost: 5, lostAfterReplication: 2, late: 7 })]
+  const summaries = [
+    summarise({ contestant: 'patroni', fault: 'agent-killed', runs }),
+    summarise({ contestant: 'patroni', fault: 'host-lost', runs }),
+  ]
+  assert.match(
+    formatSafety([patroni], summaries),
+    /14 acknowledgements by an old primary.*10 rows lost, 4 of them/,
+  )
 })

@@ -65,6 +65,20 @@ export function formatTable(contestants: readonly Contestant[], summaries: reado
   return align([header, ...rows])
 }
 
+/** One sentence for each contestant about what must never happen, with the counts over all runs. */
+export function formatSafety(contestants: readonly Contestant[], summaries: readonly Summary[]): string {
+  return contestants
+    .map(({ id, title }) => {
+      const own = summaries.filter(({ contestant }) => contestant === id)
+      const sum = (pick: (summary: Summary) => number) =>
+        own.reduce((total, summary) => total + pick(summary), 0)
+      const late = sum(({ lateAcknowledgements }) => lateAcknowledgements)
+      const replicated = sum(({ rowsLostAfterReplication }) => rowsLostAfterReplication)
+      return `${title}: ${late} acknowledgements by an old primary after the new one's first; ${sum(({ rowsLost }) => rowsLost)} rows lost, ${replicated} of them although they had been replicated`
+    })
+    .join('\n')
+}
+
 function cell(summary: Summary | undefined): { readonly stall: string; readonly harm: string } {
   if (!summary) return { stall: '-', harm: '' }
   const { medianStallSeconds, minStallSeconds, maxStallSeconds } = summary
@@ -98,7 +112,7 @@ function median(values: readonly number[]): number | null {
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
-function align(rows: readonly (readonly string[])[]): string {
+export function align(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map(row => row[column]!.length)))
   const line = (row: readonly string[]) =>
     row

@@ -24,8 +24,15 @@ export interface EtcdCluster {
   startAll(): void
   waitUntilHealthy(limitMs?: number): Promise<void>
   leader(): Promise<EtcdNode>
+  /** How often the cluster has written so far: revisions of keys, and entries of its log, which leases are part of. */
+  writes(): Promise<EtcdWrites>
   /** Keys that start with `prefix`, as text, over any node that answers. */
   list(prefix: string): Promise<ReadonlyMap<string, string>>
+}
+
+export interface EtcdWrites {
+  readonly revisions: number
+  readonly logEntries: number
 }
 
 const ANSWER_LIMIT_MS = 1000
@@ -54,6 +61,14 @@ export function etcdOn(hosts: readonly Host[]): EtcdCluster {
         for (const node of nodes) if (await node.leads()) return node
         return null
       }),
+    writes: async () => {
+      const node = await waitFor('an etcd node answers', 15_000, anyHealthy)
+      const status = (await post(node.endpoint, '/v3/maintenance/status', {})) as {
+        raftIndex: string
+        header: { revision: string }
+      }
+      return { revisions: Number(status.header.revision), logEntries: Number(status.raftIndex) }
+    },
     list: async prefix => {
       const node = await waitFor('an etcd node answers', 15_000, anyHealthy)
       return listKeys(node.endpoint, prefix)

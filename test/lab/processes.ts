@@ -90,11 +90,20 @@ export function sendSignal(pid: number, signal: NodeJS.Signals): boolean {
   }
 }
 
-/** Proportional memory of a process in bytes: shared pages count by share. null when it is gone or not ours to read. */
-export function proportionalMemory(pid: number): number | null {
+export interface Memory {
+  /** Shared pages count by share: the sum over all processes is what the machine uses. */
+  readonly proportionalBytes: number
+  /** What ends with the process. */
+  readonly privateBytes: number
+}
+
+/** null when the process is gone or not ours to read. */
+export function memoryOf(pid: number): Memory | null {
   try {
-    const match = /^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))
-    return match ? Number(match[1]) * 1024 : null
+    const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8')
+    const kilobytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1] ?? 0)
+    const privateBytes = (kilobytes('Private_Clean') + kilobytes('Private_Dirty')) * 1024
+    return { proportionalBytes: kilobytes('Pss') * 1024, privateBytes }
   } catch {
     return null
   }
