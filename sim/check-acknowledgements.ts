@@ -2,10 +2,8 @@
 import { FENCE_MS } from '../src/core/timers.ts'
 import { elapsedAtMost } from '../src/kernel/time.ts'
 import { type CheckContext, clockFault } from './check-context.ts'
-import type { Host } from './host.ts'
-import type { Postgres } from './postgres.ts'
 import { contains, describeCopy } from './wal.ts'
-import type { Observer } from './world.ts'
+import type { Host, Observer, Postgres } from './world.ts'
 
 /** After the whole machine stood still its processes race for the first turn; nothing on it can decide that. */
 const THAW_MS = 400

@@ -1,9 +1,10 @@
 // What the checks share: what was seen so far, and where to look.
-import type { Host } from './host.ts'
+
 import type { SimLog } from './log.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { TermWatch } from './term-watch.ts'
 import type { Branch, Copy } from './wal.ts'
+import type { Host } from './world.ts'
 
 export interface Totals {
   acknowledged: number

@@ -2,9 +2,8 @@
 
 import type { CheckContext } from './check-context.ts'
 import type { Directory } from './data-directory.ts'
-import type { Host } from './host.ts'
 import { commonPart, contains, describeCopy, recordsBeyond } from './wal.ts'
-import type { Observer } from './world.ts'
+import type { Host, Observer } from './world.ts'
 
 type Checks = Pick<Observer, 'directoryRemoved' | 'rewound' | 'copyReplaced'>
 

@@ -5,11 +5,10 @@ import type { CheckContext, Facts, Totals } from './check-context.ts'
 import { checkCopies } from './check-copies.ts'
 import { checkGuards } from './check-guards.ts'
 import { checkRecord } from './check-record.ts'
-import type { Host } from './host.ts'
 import type { SimLog } from './log.ts'
 import type { Scheduler } from './scheduler.ts'
 import { createTermWatch, type TermChange } from './term-watch.ts'
-import type { Observer } from './world.ts'
+import type { Host, Observer } from './world.ts'
 
 export interface Violation {
   readonly invariant: string

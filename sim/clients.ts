@@ -1,7 +1,7 @@
 // Clients that write to whatever takes writes, on every member, old primaries and cut-off ones included.
-import { blocksCommits, type Instance, type Postgres } from './postgres.ts'
+import { blocksCommits } from './postgres.ts'
 import { tipOf } from './wal.ts'
-import type { World } from './world.ts'
+import type { Instance, Postgres, World } from './world.ts'
 
 const CONNECT_MS = 150
 

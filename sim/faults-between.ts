@@ -1,10 +1,10 @@
 // Faults between machines, and of the store.
 
 import type { Fault, Undo } from './faults.ts'
-import { type Host, KEYS } from './host.ts'
+import { KEYS } from './keys.ts'
 import { CUT, type LinkFault } from './network.ts'
 import type { Random } from './random.ts'
-import type { World } from './world.ts'
+import type { Host, World } from './world.ts'
 
 const STORE = 'store'
 

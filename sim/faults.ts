@@ -1,9 +1,8 @@
 // Faults of one machine: its processes, its disk, its clocks, its power. Each returns how it is taken back.
 
-import type { Host } from './host.ts'
 import { NORMAL_PACE } from './postgres.ts'
 import type { Random } from './random.ts'
-import type { World } from './world.ts'
+import type { Host, World } from './world.ts'
 
 export type Undo = () => void
 

@@ -4,34 +4,13 @@ import {
   type Answer,
   type GuardEffect,
   type GuardEvent,
-  type GuardMessage,
-  type GuardState,
   INITIAL_STATE,
   statusOf,
 } from '../src/guard/model.ts'
 import { step } from '../src/guard/state.ts'
 import type { Instant } from '../src/kernel/time.ts'
-import type { GuardStatus } from '../src/ports/guard.ts'
-import type { Host } from './host.ts'
 import { createProcess, type Process } from './process.ts'
-import type { World } from './world.ts'
-
-export interface GuardProcess {
-  readonly process: Process
-  state(): GuardState
-  /** From an agent; answered through its connection. */
-  message(connection: Connection, id: number, message: GuardMessage): void
-  attach(connection: Connection): void
-  detach(connection: Connection): void
-}
-
-/** The agent's end of the line. */
-export interface Connection {
-  readonly agent: Process
-  answered(answer: Answer, status: GuardStatus): void
-  echoed(status: GuardStatus, at: Instant): void
-  closed(): void
-}
+import type { Connection, GuardProcess, Host, World } from './world.ts'
 
 export const TICK_MS = 200
 const TICKS_PER_SIGNAL_LOOK = 5

@@ -1,11 +1,10 @@
 // Phase two: every fault is taken back, and then there is one writable primary that everybody streams from.
 import { reached } from '../src/kernel/time.ts'
-import type { Host } from './host.ts'
 import { clearRequests, configure } from './operators.ts'
 import { NORMAL_PACE } from './postgres.ts'
 import { healStore } from './store.ts'
 import { contains, describeCopy } from './wal.ts'
-import type { World } from './world.ts'
+import type { Host, World } from './world.ts'
 
 /** A standby may be as many records behind: they are on their way. */
 const RECORDS_BEHIND_MAX = 40

@@ -1,63 +1,20 @@
 // One machine: clocks, a disk, an agent, a guard, a PostgreSQL. What survives what is decided here.
+
 import { startAgent } from '../src/agent/agent.ts'
-import type { AgentHandle } from '../src/agent/handle.ts'
-import type { MemberMemory } from '../src/core/member-memory.ts'
 import type { LocalSettings } from '../src/core/settings.ts'
 import type { Me } from '../src/core/view.ts'
 import type { Log } from '../src/ports/log.ts'
-import { clusterKeys } from '../src/stores/keys.ts'
 import { createLeaderStore } from '../src/stores/leader-store.ts'
 import { openClock } from './agent-clock.ts'
 import { openEngine } from './engine.ts'
-import type { GuardProcess } from './guard.ts'
 import { openGuardPort } from './guard-port.ts'
 import type { HostClock } from './host-clock.ts'
 import { newMemory, openJournal } from './journal.ts'
+import { KEYS } from './keys.ts'
 import { openPeers } from './peers.ts'
-import { createPostgres, type Postgres } from './postgres.ts'
-import { createProcess, type Process } from './process.ts'
-import type { World } from './world.ts'
-
-export const KEYS = clusterKeys('service', 'sim')
-
-export interface Host {
-  readonly name: string
-  readonly clock: HostClock
-  readonly postgres: Postgres
-  guard: GuardProcess | null
-  agent: AgentRun | null
-  /** On disk. */
-  memory: MemberMemory
-  local: LocalSettings
-  /** SIGKILL takes at most so long to end everything. */
-  killMs: number
-  /** Chance that a rewind fails midway. */
-  rewindFailure: number
-  /** A slow disk adds to everything that waits for it. */
-  slowDiskMs: number
-  diskDelayMs(): number
-  frozen(): boolean
-  up(): boolean
-  startAgent(): void
-  killAgent(): void
-  freeze(kind: 'processes' | 'suspend' | 'freeze'): void
-  thaw(): void
-  powerOff(): void
-  powerOn(): void
-  /** When it last went on after a standstill of the whole machine or of the guard. */
-  lastStall: number
-  /** Both its clocks stood still, which nothing inside can tell: what it promises by them is void until then. */
-  clockFaultUntil: number
-  /** When the scenario last did something to it. */
-  lastFault: number
-}
-
-export interface AgentRun {
-  readonly process: Process
-  readonly handle: AgentHandle
-  /** Ending was asked for: it is not started again. */
-  ending: boolean
-}
+import { createPostgres } from './postgres.ts'
+import { createProcess } from './process.ts'
+import type { AgentRun, Host, World } from './world.ts'
 
 export interface HostOptions {
   readonly name: string
@@ -76,23 +33,7 @@ export function createHost(world: World, options: HostOptions): Host {
   let state: 'up' | 'frozen' | 'off' = 'up'
   const frozen = () => state === 'frozen'
   const install = random.hex()
-  const me: Me = {
-    name,
-    install,
-    machine: `machine-${name}`,
-    connUrl: `postgres://${name}:5432/postgres`,
-    apiUrl: `http://${name}:8008/patroni`,
-    version: '0.0.0',
-    mayBootstrap: options.mayBootstrap,
-    bootstrapConfig: options.bootstrapConfig,
-    tags: options.local.tags,
-  }
-  const goOn = () => {
-    host.agent?.process.continue()
-    host.guard?.process.continue()
-    host.postgres.instance?.postmaster.continue()
-    host.postgres.instance?.children.continue()
-  }
+  const me = identity(options, install)
   const host: Host = {
     name,
     clock,
@@ -124,20 +65,13 @@ export function createHost(world: World, options: HostOptions): Host {
     thaw: () => {
       if (state !== 'frozen') return
       state = 'up'
-      clock.go()
-      host.lastStall = scheduler.now()
-      if (host.clockFaultUntil === Number.POSITIVE_INFINITY)
-        host.clockFaultUntil = scheduler.now() + FAULT_REMEMBERED_MS
-      goOn()
+      goOn(world, host)
     },
     powerOff: () => {
       if (state === 'off') return
       if (state === 'frozen') host.thaw()
       state = 'off'
-      host.agent?.process.kill()
-      host.guard?.process.kill()
-      host.guard = null
-      host.postgres.powerOff()
+      loseEverythingRunning(host)
     },
     powerOn: () => {
       if (state !== 'off') return
@@ -148,6 +82,39 @@ export function createHost(world: World, options: HostOptions): Host {
     },
   }
   return host
+}
+
+function goOn({ scheduler }: World, host: Host): void {
+  host.clock.go()
+  host.lastStall = scheduler.now()
+  if (host.clockFaultUntil === Number.POSITIVE_INFINITY)
+    host.clockFaultUntil = scheduler.now() + FAULT_REMEMBERED_MS
+  host.agent?.process.continue()
+  host.guard?.process.continue()
+  host.postgres.instance?.postmaster.continue()
+  host.postgres.instance?.children.continue()
+}
+
+function loseEverythingRunning(host: Host): void {
+  host.agent?.process.kill()
+  host.guard?.process.kill()
+  host.guard = null
+  host.postgres.powerOff()
+}
+
+function identity(options: HostOptions, install: string): Me {
+  const { name, mayBootstrap, bootstrapConfig, local } = options
+  return {
+    name,
+    install,
+    machine: `machine-${name}`,
+    connUrl: `postgres://${name}:5432/postgres`,
+    apiUrl: `http://${name}:8008/patroni`,
+    version: '0.0.0',
+    mayBootstrap,
+    bootstrapConfig,
+    tags: local.tags,
+  }
 }
 
 function runAgent(world: World, host: Host, me: Me): AgentRun {

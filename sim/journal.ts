@@ -2,9 +2,8 @@
 
 import type { MemberMemory } from '../src/core/member-memory.ts'
 import type { Journal } from '../src/ports/journal.ts'
-import type { Host } from './host.ts'
 import type { Process } from './process.ts'
-import type { World } from './world.ts'
+import type { Host, World } from './world.ts'
 
 export function newMemory(install: string, machine: string): MemberMemory {
   return {

@@ -2,11 +2,9 @@
 import type { CloneProgress, Upstream } from '../src/core/instance.ts'
 import { VigilError } from '../src/kernel/errors.ts'
 import { adopt, NOTHING_CONFIGURED, newDirectory } from './data-directory.ts'
-import type { Host } from './host.ts'
-import type { Postgres } from './postgres.ts'
 import type { Process } from './process.ts'
 import { ancestorOf, append, type Copy, contains, firstBranch, positionOf } from './wal.ts'
-import type { World } from './world.ts'
+import type { Host, Postgres, World } from './world.ts'
 
 interface FromElsewhere {
   readonly agent: Process

@@ -1,9 +1,10 @@
 // What operators do: by the store, as the command line and REST do it, or by asking an agent.
+
 import type { MemberRequest } from '../src/core/request.ts'
 import { encodeConfig, encodeFailover } from '../src/stores/codec.ts'
 import type { Fault } from './faults.ts'
-import { type Host, KEYS } from './host.ts'
-import type { World } from './world.ts'
+import { KEYS } from './keys.ts'
+import type { Host, World } from './world.ts'
 
 export const switchover: Fault = {
   name: 'switchover asked for',

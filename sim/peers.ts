@@ -5,9 +5,8 @@ import { localStatus } from '../src/core/status-local.ts'
 import type { View } from '../src/core/view.ts'
 import type { Instant } from '../src/kernel/time.ts'
 import type { PeerReport, Peers } from '../src/ports/peers.ts'
-import type { Host } from './host.ts'
 import type { Process } from './process.ts'
-import type { World } from './world.ts'
+import type { Host, World } from './world.ts'
 
 export function openPeers(world: World, host: Host, agent: Process): Peers {
   const { network } = world

@@ -1,57 +1,11 @@
 // One member's PostgreSQL: it starts, recovers, promotes, stops, hangs and dies, each taking its time. Two groups of
 // processes: the postmaster, and its children, which may outlive it.
 
-import type { Ms } from '../src/kernel/time.ts'
-import { type Configuration, type Directory, nextFreeTimeline, unusedReservations } from './data-directory.ts'
-import type { Process } from './process.ts'
+import { type Directory, nextFreeTimeline, unusedReservations } from './data-directory.ts'
 import { createProcess } from './process.ts'
-import { closeReceiver, closeSenders, follow, pumpSenders, type Receiver } from './streaming.ts'
-import { append, type Copy, forkBranch, positionOf, type RecordKind, tipOf, type WalRecord } from './wal.ts'
-import type { World } from './world.ts'
-
-export interface Instance {
-  readonly pid: number
-  readonly postmaster: Process
-  readonly children: Process
-  phase: 'starting' | 'standby' | 'promoting' | 'primary' | 'stopping'
-  /** What the phase was before it began to stop. */
-  role: 'standby' | 'primary'
-  configuration: Configuration
-  readonly startedAt: string
-  /** Where replay is, while it has not used up what was on disk at the start. null: it has. */
-  replayBehind: Copy | null
-  /** It has received something in this run. */
-  received: boolean
-  receiver: Receiver | null
-  readonly senders: Set<Receiver>
-  /** Clients have connections. */
-  sessions: boolean
-}
-
-export interface Postgres {
-  readonly name: string
-  directory: Directory | null
-  /** Copies kept beside the directory that replaced them. */
-  readonly replaced: Directory[]
-  instance: Instance | null
-  /** Scenario: how long things take. */
-  readonly pace: { stopMs: Ms; recoveryMs: Ms; promotionMs: Ms; lagMs: Ms }
-  alive(): boolean
-  /** Executes the postmaster; its pid, or null when it would not even start. */
-  start(): number | null
-  fastStop(): void
-  immediateStop(): void
-  /** SIGUSR1: looks for the promote file. */
-  promoteIfAsked(): void
-  /** SIGKILL to every process, delivered within this time. */
-  killEverything(withinMs: Ms): void
-  killPostmaster(): void
-  /** The machine is off. */
-  powerOff(): void
-  reload(): void
-  write(kind: RecordKind): WalRecord | null
-  onExit(callback: (code: number | null, signal: string | null) => void): void
-}
+import { closeReceiver, closeSenders, follow, pumpSenders } from './streaming.ts'
+import { append, forkBranch, positionOf, tipOf } from './wal.ts'
+import type { Instance, Postgres, World } from './world.ts'
 
 export const NORMAL_PACE = { stopMs: 150, recoveryMs: 150, promotionMs: 100, lagMs: 4 }
 
@@ -61,24 +15,8 @@ const LONG_STATEMENT_MS = 6000
 const SIGKILL_CHILDREN_AFTER_MS = 5000
 
 export function createPostgres(world: World, name: string, frozen: () => boolean): Postgres {
-  const { scheduler, random } = world
   let exitCallback: (code: number | null, signal: string | null) => void = () => {}
   let nextPid = 1000
-
-  const exited = (instance: Instance, code: number | null, signal: string | null) => {
-    if (!instance.postmaster.alive()) return
-    instance.postmaster.kill()
-    exitCallback(code, signal)
-  }
-  const endChildren = (instance: Instance) => {
-    if (!instance.children.alive()) return
-    closeReceiver(instance)
-    closeSenders(world, instance)
-    instance.children.kill()
-    instance.sessions = false
-    world.observe.stoppedServing(name)
-  }
-
   const postgres: Postgres = {
     name,
     directory: null,
@@ -98,57 +36,15 @@ export function createPostgres(world: World, name: string, frozen: () => boolean
       recover(world, postgres, instance)
       return instance.pid
     },
-    fastStop: () => {
-      const instance = postgres.instance
-      if (!instance?.postmaster.alive() || instance.phase === 'stopping') return
-      instance.postmaster.deliver(() =>
-        shutDown(world, postgres, instance, () => {
-          endChildren(instance)
-          exited(instance, 0, null)
-        }),
-      )
-    },
-    immediateStop: () => {
-      const instance = postgres.instance
-      if (!instance?.postmaster.alive()) return
-      instance.postmaster.deliver(() => {
-        instance.phase = 'stopping'
-        const lingers = random.chance(0.15)
-        const ms = lingers ? random.between(50, SIGKILL_CHILDREN_AFTER_MS) : random.between(3, 40)
-        scheduler.after(Math.min(ms, world.lingerLimitMs(name)), () => {
-          endChildren(instance)
-          exited(instance, 2, null)
-        })
-      })
-    },
     promoteIfAsked: () => {
       const { directory, instance } = postgres
       if (!directory?.promoteFile || !instance) return
       instance.postmaster.deliver(() => promote(world, postgres, instance))
     },
-    killEverything: withinMs => {
-      const instance = postgres.instance
-      if (!instance) return
-      scheduler.after(random.next() * withinMs, () => exited(instance, null, 'SIGKILL'))
-      scheduler.after(random.next() * withinMs, () => endChildren(instance))
-    },
-    killPostmaster: () => {
-      const instance = postgres.instance
-      if (!instance) return
-      exited(instance, null, 'SIGKILL')
-      const ms = random.chance(0.3) ? random.between(ORPHAN_MS, LONG_STATEMENT_MS) : random.next() * ORPHAN_MS
-      instance.children.later(ms, () => endChildren(instance))
-    },
-    powerOff: () => {
-      const { instance } = postgres
-      if (!instance) return
-      endChildren(instance)
-      instance.postmaster.kill()
-    },
     reload: () => {
       const { instance, directory } = postgres
       if (!instance?.postmaster.alive() || !directory) return
-      instance.postmaster.later(random.between(1, 20), () => {
+      instance.postmaster.later(world.random.between(1, 20), () => {
         const before = instance.configuration.upstream?.name
         instance.configuration = directory.configuration
         if (before === directory.configuration.upstream?.name) return
@@ -166,8 +62,84 @@ export function createPostgres(world: World, name: string, frozen: () => boolean
     onExit: callback => {
       exitCallback = callback
     },
+    ...endings(
+      world,
+      () => postgres,
+      (code, signal) => exitCallback(code, signal),
+    ),
   }
   return postgres
+}
+
+type Endings = Pick<Postgres, 'fastStop' | 'immediateStop' | 'killEverything' | 'killPostmaster' | 'powerOff'>
+
+/** Every way in which it ends. */
+function endings(
+  world: World,
+  postgres: () => Postgres,
+  exit: (code: number | null, signal: string | null) => void,
+): Endings {
+  const { scheduler, random } = world
+  const running = () => {
+    const { instance } = postgres()
+    return instance?.postmaster.alive() ? instance : null
+  }
+  const exited = (instance: Instance, code: number | null, signal: string | null) => {
+    if (!instance.postmaster.alive()) return
+    instance.postmaster.kill()
+    exit(code, signal)
+  }
+  const endChildren = (instance: Instance) => {
+    if (!instance.children.alive()) return
+    closeReceiver(instance)
+    closeSenders(world, instance)
+    instance.children.kill()
+    instance.sessions = false
+    world.observe.stoppedServing(postgres().name)
+  }
+  return {
+    fastStop: () => {
+      const instance = running()
+      if (!instance || instance.phase === 'stopping') return
+      const end = () => {
+        endChildren(instance)
+        exited(instance, 0, null)
+      }
+      instance.postmaster.deliver(() => shutDown(world, postgres(), instance, end))
+    },
+    immediateStop: () => {
+      const instance = running()
+      instance?.postmaster.deliver(() => {
+        instance.phase = 'stopping'
+        const lingers = random.chance(0.15)
+        const ms = lingers ? random.between(50, SIGKILL_CHILDREN_AFTER_MS) : random.between(3, 40)
+        scheduler.after(Math.min(ms, world.lingerLimitMs(postgres().name)), () => {
+          endChildren(instance)
+          exited(instance, 2, null)
+        })
+      })
+    },
+    killEverything: withinMs => {
+      const { instance } = postgres()
+      if (!instance) return
+      scheduler.after(random.next() * withinMs, () => exited(instance, null, 'SIGKILL'))
+      scheduler.after(random.next() * withinMs, () => endChildren(instance))
+    },
+    killPostmaster: () => {
+      const { instance } = postgres()
+      if (!instance) return
+      exited(instance, null, 'SIGKILL')
+      const busy = random.chance(0.3)
+      const ms = busy ? random.between(ORPHAN_MS, LONG_STATEMENT_MS) : random.next() * ORPHAN_MS
+      instance.children.later(ms, () => endChildren(instance))
+    },
+    powerOff: () => {
+      const { instance } = postgres()
+      if (!instance) return
+      endChildren(instance)
+      instance.postmaster.kill()
+    },
+  }
 }
 
 interface Birth {

@@ -1,9 +1,11 @@
 // One run: draws the scenario of a seed, builds its world, lets the faults happen, heals, and demands that it works.
+
 import { type Checker, createChecker, type Violation } from './checker.ts'
 import { startClients } from './clients.ts'
 import { healEverything, obstacleToHealth } from './health.ts'
-import { createHost, type Host, KEYS } from './host.ts'
+import { createHost } from './host.ts'
 import { createHostClock } from './host-clock.ts'
+import { KEYS } from './keys.ts'
 import { createLog, type SimLog } from './log.ts'
 import { createNetwork } from './network.ts'
 import { pauseConfigured } from './operators.ts'
@@ -11,7 +13,7 @@ import { type Random, seededRandom } from './random.ts'
 import { drawScenario, type Scenario, type Step, type Target } from './scenario.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
 import { createStore } from './store.ts'
-import type { World } from './world.ts'
+import type { Host, World } from './world.ts'
 
 export interface RunResult {
   readonly seed: number

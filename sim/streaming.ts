@@ -1,19 +1,7 @@
 // Physical streaming: a standby asks its upstream for WAL, gets what comes, and asks again when it breaks off.
 import { adopt } from './data-directory.ts'
-import type { Instance, Postgres } from './postgres.ts'
 import { contains } from './wal.ts'
-import type { World } from './world.ts'
-
-/** One connection, seen from the standby. */
-export interface Receiver {
-  readonly postgres: Postgres
-  readonly instance: Instance
-  readonly source: Postgres
-  readonly sourceInstance: Instance
-  /** Something is under way. */
-  busy: boolean
-  open: boolean
-}
+import type { Instance, Postgres, Receiver, World } from './world.ts'
 
 const RETRY_MS = 1000
 const STALLED_MS = 300

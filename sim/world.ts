@@ -1,16 +1,19 @@
-// Everything there is in one run, and what the checker is told of.
-
-import type { GuardState } from '../src/guard/model.ts'
-import type { Instant } from '../src/kernel/time.ts'
-import type { Directory } from './data-directory.ts'
-import type { Host } from './host.ts'
+// Everything there is in one run: its parts as the others see them, and what the checker is told of.
+import type { AgentHandle } from '../src/agent/handle.ts'
+import type { MemberMemory } from '../src/core/member-memory.ts'
+import type { LocalSettings } from '../src/core/settings.ts'
+import type { Answer, GuardMessage, GuardState } from '../src/guard/model.ts'
+import type { Instant, Ms } from '../src/kernel/time.ts'
+import type { GuardStatus } from '../src/ports/guard.ts'
+import type { Configuration, Directory } from './data-directory.ts'
+import type { HostClock } from './host-clock.ts'
 import type { SimLog } from './log.ts'
 import type { Network } from './network.ts'
-import type { Instance, Postgres } from './postgres.ts'
+import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimStore } from './store.ts'
-import type { Copy, WalRecord } from './wal.ts'
+import type { Copy, RecordKind, WalRecord } from './wal.ts'
 
 export interface World {
   readonly scheduler: Scheduler
@@ -42,4 +45,118 @@ export interface Observer {
   /** A rewind begins: what was there is overwritten. */
   rewound(host: Host, directory: Directory): void
   copyReplaced(host: Host): void
+}
+
+/** One machine. What survives what is decided in host. */
+export interface Host {
+  readonly name: string
+  readonly clock: HostClock
+  readonly postgres: Postgres
+  guard: GuardProcess | null
+  agent: AgentRun | null
+  /** On disk. */
+  memory: MemberMemory
+  local: LocalSettings
+  /** SIGKILL takes at most so long to end everything. */
+  killMs: number
+  /** Chance that a rewind fails midway. */
+  rewindFailure: number
+  /** A slow disk adds to everything that waits for it. */
+  slowDiskMs: number
+  diskDelayMs(): number
+  frozen(): boolean
+  up(): boolean
+  startAgent(): void
+  killAgent(): void
+  freeze(kind: 'processes' | 'suspend' | 'freeze'): void
+  thaw(): void
+  powerOff(): void
+  powerOn(): void
+  /** When it last went on after a standstill of the whole machine or of the guard. */
+  lastStall: number
+  /** Both its clocks stood still, which nothing inside can tell: what it promises by them is void until then. */
+  clockFaultUntil: number
+  /** When the scenario last did something to it. */
+  lastFault: number
+}
+
+export interface AgentRun {
+  readonly process: Process
+  readonly handle: AgentHandle
+  /** Ending was asked for: it is not started again. */
+  ending: boolean
+}
+
+/** One member's PostgreSQL. */
+export interface Postgres {
+  readonly name: string
+  directory: Directory | null
+  /** Copies kept beside the directory that replaced them. */
+  readonly replaced: Directory[]
+  instance: Instance | null
+  /** Scenario: how long things take. */
+  readonly pace: { stopMs: Ms; recoveryMs: Ms; promotionMs: Ms; lagMs: Ms }
+  alive(): boolean
+  /** Executes the postmaster; its pid, or null when it would not even start. */
+  start(): number | null
+  fastStop(): void
+  immediateStop(): void
+  /** SIGUSR1: looks for the promote file. */
+  promoteIfAsked(): void
+  /** SIGKILL to every process, delivered within this time. */
+  killEverything(withinMs: Ms): void
+  killPostmaster(): void
+  /** The machine is off. */
+  powerOff(): void
+  reload(): void
+  write(kind: RecordKind): WalRecord | null
+  onExit(callback: (code: number | null, signal: string | null) => void): void
+}
+
+/** One run of it. */
+export interface Instance {
+  readonly pid: number
+  readonly postmaster: Process
+  readonly children: Process
+  phase: 'starting' | 'standby' | 'promoting' | 'primary' | 'stopping'
+  /** What the phase was before it began to stop. */
+  role: 'standby' | 'primary'
+  configuration: Configuration
+  readonly startedAt: string
+  /** Where replay is, while it has not used up what was on disk at the start. null: it has. */
+  replayBehind: Copy | null
+  /** It has received something in this run. */
+  received: boolean
+  receiver: Receiver | null
+  readonly senders: Set<Receiver>
+  /** Clients have connections. */
+  sessions: boolean
+}
+
+/** One connection, seen from the standby. */
+export interface Receiver {
+  readonly postgres: Postgres
+  readonly instance: Instance
+  readonly source: Postgres
+  readonly sourceInstance: Instance
+  /** Something is under way. */
+  busy: boolean
+  open: boolean
+}
+
+export interface GuardProcess {
+  readonly process: Process
+  state(): GuardState
+  /** From an agent; answered through its connection. */
+  message(connection: Connection, id: number, message: GuardMessage): void
+  attach(connection: Connection): void
+  detach(connection: Connection): void
+}
+
+/** The agent's end of the line. */
+export interface Connection {
+  readonly agent: Process
+  answered(answer: Answer, status: GuardStatus): void
+  echoed(status: GuardStatus, at: Instant): void
+  closed(): void
 }
