@@ -18,7 +18,6 @@ export type {
   HistoryLine,
   InstanceStatus,
   PrimaryStatus,
-  ReplicationConnection,
   SlotStatus,
   StandbyStatus,
   Upstream,

@@ -2,7 +2,7 @@
 // before it returns: temporary file, fsync, rename, fsync of the folder.
 import type { MemberMemory } from '../core/member-memory.ts'
 
-export type { MemberMemory, OwnPromotion } from '../core/member-memory.ts'
+export type { MemberMemory } from '../core/member-memory.ts'
 
 export interface Journal {
   /** The state after `open`; always what is on disk. */
