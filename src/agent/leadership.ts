@@ -11,7 +11,7 @@ import { done, type Outcome, stopped } from './outcome.ts'
 export async function changeTerm(context: Context, change: TermChange): Promise<Outcome> {
   const { clock, store } = context.ports
   const { record } = change
-  // Before the request, not after the answer: the store may have granted it that early.
+  // Before any request, not after the answer: the store may have granted it that early.
   const sentAt = clock.now()
   const attempt: Attempt = {
     nonce: record.nonce,
@@ -21,6 +21,7 @@ export async function changeTerm(context: Context, change: TermChange): Promise<
     after: change.after,
     id: change.id,
   }
+  if (change.leaderKey === 'put' && context.lease === null) await grantLease(context, record.ttl)
   const prepared = await prepare(context, change, attempt)
   if (prepared.kind === 'stopped') return prepared
   remember(context, attempt)
@@ -65,6 +66,15 @@ export async function credit(context: Context, attempt: Attempt, revision: bigin
       revisionMax: revision > remembered.revisionMax ? revision : remembered.revisionMax,
     })
   return fromGuard(await guard.arm(attempt.term, deadlineOf(attempt.sentAt, attempt.ttl), attempt.ttl))
+}
+
+/** The leader key needs one; a candidate whose lease has run out must not lose its turn for that. */
+async function grantLease(context: Context, ttlMs: number): Promise<void> {
+  const { clock, store } = context.ports
+  const granted = await store.grantLease(ttlMs, clock.limit(ATTEMPT_LIMIT_MS))
+  if (granted.kind !== 'held') return
+  context.lease = granted.lease
+  context.memory = { ...context.memory, published: null }
 }
 
 async function prepare(context: Context, change: TermChange, attempt: Attempt): Promise<Outcome> {

@@ -281,3 +281,12 @@ test('the end of a pause after a reboot is a new term', () => {
   })
   assert.deepEqual(outcome(died), { rule: 'pause-end', actions: ['T3'] })
 })
+
+test('a silent guard is not trusted with a deadline that is near', () => {
+  const armed = (leftMs: number) => {
+    const status = guard({ mode: 'armed', term: 5, deadline: at(leftMs) })
+    return status && { status: status.status, echoAt: at(-700) }
+  }
+  assert.equal(outcome(leading({ guard: armed(1400), memory: { guardMet: true } })).rule, 'guard-lost')
+  assert.equal(outcome(leading({ guard: armed(5000), memory: { guardMet: true } })).rule, 'guard-missing')
+})

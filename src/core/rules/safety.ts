@@ -8,10 +8,13 @@ import { wait } from './rule.ts'
 /** A guard that is connected but silent for so long is stopped or hung: the agent fences by itself. */
 const GUARD_SILENCE_MAX_MS = 2000
 
+/** A silent guard this close to its deadline may not keep it; one look of the agent can take a second. */
+const SILENT_DEADLINE_MS = 1500
+
 export const SAFETY: readonly Rule[] = [
   {
     id: 'guard-lost',
-    when: 'the guard was there and is gone, or has been silent for 2 s',
+    when: 'the guard was there and is gone, has been silent for 2 s, or is silent shortly before its deadline',
     does: 'kills the instance without it and starts a new guard',
     plan: s =>
       guardLost(s)
@@ -106,7 +109,10 @@ const FOREIGN_PRIMARY =
 function guardLost(s: Situation): boolean {
   const { guard, memory } = s.view
   if (!guard) return memory.guardMet
-  return elapsedAtMost(guard.echoAt, s.now) >= GUARD_SILENCE_MAX_MS
+  if (s.guard) return false
+  const { deadline } = guard.status
+  const near = deadline !== null && remaining(deadline, s.now) <= SILENT_DEADLINE_MS
+  return near || elapsedAtMost(guard.echoAt, s.now) >= GUARD_SILENCE_MAX_MS
 }
 
 function staleTerm(s: Situation): boolean {
