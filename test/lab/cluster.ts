@@ -97,12 +97,18 @@ function assemble(network: Network, etcd: EtcdCluster, members: readonly Member[
   }
 }
 
-/** Members that stream from `primary` and have replayed up to its timeline. */
+/** Members that stream from `primary`, and of which its agent has heard that they run: it would hand over to them. */
 async function followers(primary: Member, members: readonly Member[]): Promise<number> {
   const streaming = await primary.query<{ application_name: string }>(
     `SELECT application_name FROM pg_stat_replication WHERE state = 'streaming'`,
   )
-  const names = new Set(streaming.map(row => row.application_name))
+  const known = JSON.parse((await primary.rest('/cluster')).body) as {
+    readonly members: readonly { readonly name: string; readonly state: string }[]
+  }
+  const running = known.members.filter(({ state }) => state === 'running' || state === 'streaming')
+  const names = new Set(
+    streaming.map(row => row.application_name).filter(name => running.some(member => member.name === name)),
+  )
   const others = members.filter(member => member !== primary && names.has(member.name))
   const recovering = await Promise.all(
     others.map(other => other.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering')),
