@@ -1,10 +1,11 @@
 // What the checks share: what was seen so far, and where to look.
 
+import type { Instant } from '../src/kernel/time.ts'
 import type { SimLog } from './log.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { TermWatch } from './term-watch.ts'
 import type { Branch, Copy } from './wal.ts'
-import type { Host } from './world.ts'
+import type { GuardProcess, Host } from './world.ts'
 
 export interface Totals {
   acknowledged: number
@@ -13,14 +14,18 @@ export interface Totals {
   switchovers: number
 }
 
+export interface Armed {
+  readonly guard: GuardProcess | null
+  readonly term: number
+  /** On the member's own clocks; null: lifted by a maintenance pause. */
+  readonly deadline: Instant | null
+}
+
 /** What several checks share. */
 export interface Facts {
   readonly term: TermWatch
-  /** Last deadline that each guard was armed with, on its own clock; null: lifted by a maintenance pause. */
-  readonly armed: Map<
-    string,
-    { readonly term: number; readonly deadline: { mono: number; boot: number } | null }
-  >
+  /** What each member's guard was armed with last, until it gave that up. */
+  readonly armed: Map<string, Armed>
   /** Branch that each term promoted. */
   readonly branches: Map<number, Branch>
   /** The newest acknowledged record of each branch: how much of it a complete copy has. */

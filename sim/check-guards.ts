@@ -62,12 +62,12 @@ export function checkGuards(context: CheckContext): GuardChecks {
         log.line(host.name, `guard ${before.mode} -> ${after.mode}${after.term ? ` term ${after.term}` : ''}`)
       const moved = after.deadline !== before.deadline || after.mode !== before.mode
       if (after.mode === 'armed' && after.term !== null && moved) {
-        facts.armed.set(host.name, { term: after.term, deadline: after.deadline })
+        facts.armed.set(host.name, { guard: host.guard, term: after.term, deadline: after.deadline })
         checkGrant(host, after.term, after.deadline!)
         checkOthers(host)
       }
       if (after.mode === 'unarmed' && before.mode !== 'unarmed') {
-        facts.armed.set(host.name, { term: after.term!, deadline: null })
+        facts.armed.set(host.name, { guard: host.guard, term: after.term!, deadline: null })
         if (facts.term.current()?.record.state !== 'paused')
           report('I3', `${host.name} has no deadline, and no maintenance pause is recorded`)
       }

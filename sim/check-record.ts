@@ -44,11 +44,13 @@ function checkTaking(context: CheckContext, before: AppliedRecord, after: Applie
   if ((clean || handedOver) && !byHolder) facts.planned.set(after.record.term, old.term)
 
   const holder = hosts.find(host => host.memory.install === old.holder.install)
-  const guard = holder?.up() && holder.guard?.process.alive() ? holder.guard.state() : null
+  const armed = holder && facts.armed.get(holder.name)
   // Released, or taken by the holder itself: the guard says so before the request, checked where it says it.
   if (!holder || byHolder || old.state === 'released' || handedOver) return
-  if (guard?.mode !== 'armed' || guard.term !== old.term || clockFault(context, holder)) return
-  const excluded = holder.clock.reachedAt(guard.deadline!) + FENCE_MS
+  // The same guard still: another one began with killing, and a reboot left nothing alive.
+  const same = holder.up() && holder.guard?.process.alive() && armed?.guard === holder.guard
+  if (!same || armed?.term !== old.term || armed.deadline === null || clockFault(context, holder)) return
+  const excluded = holder.clock.reachedAt(armed.deadline) + FENCE_MS
   const early = excluded - scheduler.now()
   if (early > 1)
     report(

@@ -144,6 +144,10 @@ const THEMES: readonly { readonly name: string; readonly faults: readonly Fault[
 
 const THEME_WEIGHT = 12
 
+/** Clocks as wrong as they may be, a ttl that makes much of it, and a leader that falls silent: no more, no less. */
+const CLOCKS = { name: 'clocks', faults: [] }
+const SILENCES = [machine.agentKill, machine.agentStop, between.storeUnreachable, between.requestsCut]
+
 export function drawScenario(random: Random): Scenario {
   const count = random.weighted([
     [3, 2],
@@ -151,8 +155,10 @@ export function drawScenario(random: Random): Scenario {
     [1, 4],
   ] as const)
   const members = NAMES.slice(0, count)
-  const theme = random.pick(THEMES)
-  const phaseMs = random.between(12_000, 45_000)
+  const theme = random.chance(0.06) ? CLOCKS : random.pick(THEMES)
+  const clocks = theme === CLOCKS
+  const ttlSeconds = clocks ? random.integer(35, 60) : random.chance(0.06) ? 30 : random.integer(7, 15)
+  const phaseMs = clocks ? ttlSeconds * 1250 : random.between(12_000, 45_000)
   const late = random.chance(0.15)
   return {
     theme: theme.name,
@@ -160,9 +166,9 @@ export function drawScenario(random: Random): Scenario {
     starts: members.map((_, index) =>
       late && index === count - 1 ? random.between(5000, 30_000) : random.between(0, 1500),
     ),
-    ttlSeconds: random.chance(0.08) ? 30 : random.integer(7, 15),
+    ttlSeconds,
     maximumLag: random.chance(0.3) ? random.integer(500, 20_000) : 1_048_576,
-    clockRates: members.map(() => 1 + random.pick([0, 0, -RHO, RHO, random.between(-RHO, RHO)]) * 0.98),
+    clockRates: members.map(() => 1 + 0.98 * random.pick(clocks ? [-RHO, RHO] : [0, 0, -RHO, RHO])),
     latency: random.pick([
       { lowMs: 0.1, highMs: 0.6 },
       { lowMs: 0.3, highMs: 4 },
@@ -170,10 +176,14 @@ export function drawScenario(random: Random): Scenario {
     ]),
     writeEveryMs: random.pick([60, 150, 400]),
     killMs: random.chance(0.2) ? random.between(100, 600) : random.between(5, 80),
-    steps: drawSteps(random, theme.faults, phaseMs),
+    steps: clocks ? drawSilence(random, phaseMs) : drawSteps(random, theme.faults, phaseMs),
     phaseMs,
     impatient: random.chance(0.08),
   }
+}
+
+function drawSilence(random: Random, phaseMs: number): readonly Step[] {
+  return [{ at: random.between(500, 4000), fault: random.pick(SILENCES), target: 'leader', forMs: phaseMs }]
 }
 
 function drawSteps(random: Random, favourites: readonly Fault[], phaseMs: number): readonly Step[] {
