@@ -184,7 +184,7 @@ test('an interrupted replacement leaves the old copy in use, and only what is ma
 
 test('a disk that fills up during the first copy is named, and tried again', {
   skip: !isRoot(),
-}, async () => {
+}, async t => {
   await birch.crash()
   rmSync(birch.stateDirectory, { recursive: true })
   if (!mount()) return t.skip('no file system can be mounted here')

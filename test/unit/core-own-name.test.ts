@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decide } from '../../src/core/decide.ts'
+import type { TermRecord } from '../../src/core/term.ts'
 import { known, lost } from '../../src/kernel/reading.ts'
 import {
   at,
@@ -117,4 +118,23 @@ test('why PostgreSQL ended by itself is among the reasons of the next start', ()
     directory: known({ kind: 'present', control: control({ checkpoint: position(6, 900) }) }, NOW),
   })
   assert.match(String(decide(failed).decision.because['said']), /could not bind/)
+})
+
+test('a cluster whose creator gave up before anybody was served is created again, also by another member', () => {
+  const empty = {
+    guard: guard(DEAD),
+    instance: lost('not asked', NOW),
+    directory: known({ kind: 'empty' } as const, NOW),
+    remembered: { seat: null },
+  }
+  const unserved = (recordIs: Partial<TermRecord>, initialize = '') =>
+    known(cluster({ initialize: { value: initialize, modRevision: 2n }, members: [], recordIs }), NOW)
+  const released = { ...empty, store: unserved({ state: 'released' }) }
+  assert.deepEqual(outcome(view(released)), { rule: 'bootstrap-retake', actions: ['T3'] })
+  const silentFor = (ms: number) => ({ memory: { seen: { revision: 90n, at: at(-ms) } } })
+  const electing = { ...empty, store: unserved({ state: 'electing' }) }
+  assert.equal(outcome(view({ ...electing, ...silentFor(60_000) })).rule, 'bootstrap-retake')
+  assert.notEqual(outcome(view({ ...electing, ...silentFor(5_000) })).rule, 'bootstrap-retake')
+  const served = { ...empty, store: unserved({ state: 'released' }, '7000000000000000001') }
+  assert.equal(outcome(view(served)).actions.includes('T3'), false)
 })

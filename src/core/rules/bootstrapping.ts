@@ -1,7 +1,8 @@
 // Rules while nobody has ever led this cluster under vigil (protocol A10 "Bootstrap").
 import { comparePositions } from '../../kernel/lsn.ts'
-import { isDead, type Situation } from '../situation.ts'
-import { create } from '../transaction.ts'
+import { exclusionOf } from '../candidate.ts'
+import { heldOff, isDead, type Situation } from '../situation.ts'
+import { create, take } from '../transaction.ts'
 import { type Rule, wait } from './rule.ts'
 
 function unrecorded(s: Situation): boolean {
@@ -40,6 +41,20 @@ export const BOOTSTRAPPING: readonly Rule[] = [
       if (known !== undefined && known !== systemIdentifier) return null
       if (s.guard?.mode !== 'standby' || somebodyIsAhead(s)) return null
       return { actions: [create(s, s.end.timeline, systemIdentifier)], wakeInMs: 20 }
+    },
+  },
+  {
+    id: 'bootstrap-retake',
+    when: 'whoever was to create the cluster gave up or went silent before anybody was served, and there is no data here',
+    does: 'takes the next term (T3) and creates it',
+    plan: s => {
+      const neverServed = s.record !== null && s.cluster?.initialize?.value === ''
+      if (!neverServed || !isDead(s) || !emptyDirectory(s) || s.guard?.mode !== 'standby') return null
+      const { me, settings } = s.view
+      if (!me.mayBootstrap || settings.standbyCluster || settings.tags.nofailover) return null
+      const exclusion = exclusionOf(s)
+      if (exclusion === null || heldOff(s) || s.unresolved || somebodyHasData(s)) return null
+      return { because: { exclusion }, actions: [take(s)], memory: { lastAttemptAt: s.now }, wakeInMs: 50 }
     },
   },
   {

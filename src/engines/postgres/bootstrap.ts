@@ -1,5 +1,5 @@
 // A new cluster: initdb in the empty data directory, under a marker until somebody may have data in it.
-import { mkdir, readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { chmod, mkdir, readdir, rename, rm, rmdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VigilError } from '../../kernel/errors.ts'
 import { emptyMarked, significantNames } from './data-directory.ts'
@@ -50,7 +50,14 @@ export async function claimEmpty(dataDirectory: string, what: 'bootstrap' | 'clo
     if ((await readMarker(dataDirectory))?.what !== 'clone') throw fail('it is not empty')
     await emptyMarked(dataDirectory)
   }
+  await makePrivate(dataDirectory)
   await writeMarker(dataDirectory, { what })
+}
+
+/** PostgreSQL starts on nothing that others may enter, and who makes a directory by hand seldom thinks of it. */
+async function makePrivate(dataDirectory: string): Promise<void> {
+  const { mode } = await stat(dataDirectory)
+  if ((mode & 0o027) !== 0) await chmod(dataDirectory, 0o700)
 }
 
 /** The control file goes last: without it nothing takes the directory for a complete one. */
