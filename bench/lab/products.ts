@@ -26,13 +26,15 @@ export const CONTESTANTS: readonly Contestant[] = [
   { id: 'patroni-fastest', title: 'Patroni, ttl 20', kind: 'patroni', timings: PATRONI_FASTEST },
 ]
 
+export const BENCH_SCOPE = 'bench'
+
 export function openContestant(contestant: Contestant, progress: (step: string) => void): Promise<Cluster> {
   return openCluster({
     kind: 'namespaces',
     progress,
     product: (network, etcd) => {
       const settings = {
-        scope: 'bench',
+        scope: BENCH_SCOPE,
         timings: contestant.timings,
         subnet: network.subnet,
         etcd: etcd.hosts,
