@@ -1,6 +1,7 @@
 // One machine: clocks, a disk, an agent, a guard, a PostgreSQL. What survives what is decided here.
 
 import { startAgent } from '../src/agent/agent.ts'
+import { freshMemory } from '../src/core/member-memory.ts'
 import type { LocalSettings } from '../src/core/settings.ts'
 import type { Me } from '../src/core/view.ts'
 import type { Log } from '../src/ports/log.ts'
@@ -9,7 +10,7 @@ import { openClock } from './agent-clock.ts'
 import { openEngine } from './engine.ts'
 import { openGuardPort } from './guard-port.ts'
 import type { HostClock } from './host-clock.ts'
-import { newMemory, openJournal } from './journal.ts'
+import { openJournal } from './journal.ts'
 import { KEYS } from './keys.ts'
 import { openPeers } from './peers.ts'
 import { createPostgres } from './postgres.ts'
@@ -40,7 +41,7 @@ export function createHost(world: World, options: HostOptions): Host {
     postgres: createPostgres(world, name, frozen),
     guard: null,
     agent: null,
-    memory: newMemory(install, me.machine),
+    memory: freshMemory(install, me.machine),
     local: options.local,
     killMs: 60,
     rewindFailure: 0,

@@ -1,26 +1,8 @@
 // A member's memory on its disk. A write that the process did not live to see the end of may have happened or not.
 
-import type { MemberMemory } from '../src/core/member-memory.ts'
 import type { Journal } from '../src/ports/journal.ts'
 import type { Process } from './process.ts'
 import type { Host, World } from './world.ts'
-
-export function newMemory(install: string, machine: string): MemberMemory {
-  return {
-    install,
-    machine,
-    storeCluster: null,
-    termMax: 0,
-    revisionMax: 0n,
-    rulesVersionMax: 0,
-    floor: 0,
-    servedTerm: null,
-    promotions: [],
-    seat: null,
-    seatState: 'ready',
-    reported: null,
-  }
-}
 
 export function openJournal(world: World, host: Host, process: Process): Journal {
   return {

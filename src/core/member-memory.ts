@@ -27,3 +27,21 @@ export interface MemberMemory {
   /** The highest flush position ever reported of this seat. */
   readonly reported: Position | null
 }
+
+/** Of an installation that has seen nothing yet. */
+export function freshMemory(install: string, machine: string): MemberMemory {
+  return {
+    install,
+    machine,
+    storeCluster: null,
+    termMax: 0,
+    revisionMax: 0n,
+    rulesVersionMax: 0,
+    floor: 0,
+    servedTerm: null,
+    promotions: [],
+    seat: null,
+    seatState: 'ready',
+    reported: null,
+  }
+}

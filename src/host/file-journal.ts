@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as z from 'zod'
-import type { MemberMemory } from '../core/member-memory.ts'
+import { freshMemory, type MemberMemory } from '../core/member-memory.ts'
 import { isVigilError, VigilError } from '../kernel/errors.ts'
 import { formatLsn, type Lsn, parseLsn } from '../kernel/lsn.ts'
 import type { Journal } from '../ports/journal.ts'
@@ -47,9 +47,9 @@ export async function openJournal(directory: string, machine: string): Promise<J
 
 async function openIn(directory: string, machine: string): Promise<Journal> {
   const file = join(directory, FILE)
-  let memory = (await load(directory, file)) ?? fresh(machine)
+  let memory = (await load(directory, file)) ?? freshMemory(randomBytes(8).toString('hex'), machine)
   // A cloned machine has our state and is not us: it begins as somebody new, without a right to lead.
-  if (memory.machine !== machine) memory = fresh(machine)
+  if (memory.machine !== machine) memory = freshMemory(randomBytes(8).toString('hex'), machine)
   await store(directory, memory)
   let writing = Promise.resolve()
   return {
@@ -63,23 +63,6 @@ async function openIn(directory: string, machine: string): Promise<Journal> {
       writing = next.catch(() => undefined)
       return next
     },
-  }
-}
-
-function fresh(machine: string): MemberMemory {
-  return {
-    install: randomBytes(8).toString('hex'),
-    machine,
-    storeCluster: null,
-    termMax: 0,
-    revisionMax: 0n,
-    rulesVersionMax: 0,
-    floor: 0,
-    servedTerm: null,
-    promotions: [],
-    seat: null,
-    seatState: 'ready',
-    reported: null,
   }
 }
 
