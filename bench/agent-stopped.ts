@@ -61,13 +61,17 @@ async function runOnce(progress: (line: string) => void): Promise<Result> {
     const writer = await startWriter(cluster, { pinned: true })
     await term.waitFor('the leader serves', ({ state }) => state === 'serving')
     progress('stopping the agent of the primary for 60 s')
-    const { victim } = await tryFault(cluster, writer, FAULTS['agent-stopped'])
+    const { victim, verdict: inTrial } = await tryFault(cluster, writer, FAULTS['agent-stopped'])
     progress('the agent goes on, and its member streams again')
     await writer.stop()
     const survivor = await readSurvivor(cluster)
     const record = writer.record()
     const verdict = judge(record, survivor, { fromNs: 0, faultNs: 0, untilNs: monotonicNs() })
-    return summarise(record, verdict, serverName(victim.server), lastGrant(term.revisions(), victim.name))
+    const grant = lastGrant(term.revisions(), victim.name)
+    return {
+      ...summarise(record, verdict, serverName(victim.server), grant),
+      stallSeconds: inTrial.stallSeconds,
+    }
   } catch (error) {
     kept = true
     throw error
@@ -95,7 +99,12 @@ function lastGrant(revisions: readonly TermRevision[], holder: string): Grant {
   return { term: record.term, guardDeadlineNs: deadlineNs - FENCE_MS * 1e6, deadlineNs }
 }
 
-function summarise(record: readonly Entry[], verdict: Verdict, old: string, grant: Grant): Result {
+function summarise(
+  record: readonly Entry[],
+  verdict: Verdict,
+  old: string,
+  grant: Grant,
+): Omit<Result, 'stallSeconds'> {
   const byOld = oldReign(record, old)
   const afterDeadline = byOld.filter(({ atNs }) => atNs > grant.deadlineNs)
   const lateRows = new Set(afterDeadline.map(({ client, sequence }) => `${client}:${sequence}`))
@@ -110,7 +119,6 @@ function summarise(record: readonly Entry[], verdict: Verdict, old: string, gran
     acknowledgedByOld: byOld.length,
     late: verdict.lateAcknowledgements.length,
     lastAfterGuardDeadlineMs: Math.round((byOld.at(-1)!.atNs - grant.guardDeadlineNs) / 1e6),
-    stallSeconds: verdict.stallSeconds,
   }
 }
 
