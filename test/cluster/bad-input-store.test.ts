@@ -42,7 +42,8 @@ test('without a store a new member makes nothing, stays, and says so again and a
 
 test('it goes on by itself when the store answers', async () => {
   lab.etcd.startAll()
-  await waitFor('amber is primary', LIMIT_MS, () => seat.member.writable())
+  // Not only writable: until the first term serves, the directory counts as unfinished.
+  await waitFor('amber leads', LIMIT_MS, async () => (await seat.member.rest('/primary')).status === 200)
   await seat.member.query('CREATE TABLE kept AS SELECT 42 AS answer')
   assert.match(seat.printed(), /no longer/)
 })
