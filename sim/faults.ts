@@ -97,6 +97,29 @@ export const guardStop: Fault = {
   },
 }
 
+/** It gets a turn now and then only: what comes meanwhile waits, and comes in any order. */
+export const guardStarved: Fault = {
+  name: 'guard starved',
+  begin: (world, host, random) => {
+    const guard = host.guard
+    if (!guard?.process.running()) return null
+    let over = false
+    const stall = () => {
+      if (over || !guard.process.alive()) return
+      guard.process.stop()
+      world.scheduler.after(random.between(120, 300), () => {
+        guard.process.continue()
+        settleStall(world, host)
+        world.scheduler.after(random.between(5, 60), stall)
+      })
+    }
+    stall()
+    return () => {
+      over = true
+    }
+  },
+}
+
 export const bothKill: Fault = {
   name: 'agent and guard killed',
   begin: (_world, host) => {

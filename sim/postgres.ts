@@ -126,7 +126,7 @@ function endings(
       scheduler.after(random.next() * withinMs, () => endChildren(instance))
     },
     killPostmaster: () => {
-      const { instance } = postgres()
+      const instance = running()
       if (!instance) return
       exited(instance, null, 'SIGKILL')
       const busy = random.chance(0.3)

@@ -48,6 +48,7 @@ const CHOICES: readonly Choice[] = [
   [2, machine.agentShutdown, 0.5, 1000, 20_000],
   [5, machine.guardKill, 0.7, 1, 2],
   [4, machine.guardStop, 0.8, 100, 12_000],
+  [2, machine.guardStarved, 0.8, 1000, 10_000],
   [3, machine.bothKill, 0.8, 200, 15_000],
   [7, machine.postmasterKill, 0.7, 1, 2],
   [3, machine.postmasterStop, 0.7, 500, 20_000],
@@ -87,7 +88,7 @@ const CHOICES: readonly Choice[] = [
 ]
 
 /** A theme makes its own faults frequent, so that what needs two of them at the right moment happens. */
-const THEMES: readonly { readonly name: string; readonly faults: readonly Fault[] }[] = [
+const THEMES: readonly Theme[] = [
   { name: 'anything', faults: [] },
   { name: 'anything', faults: [] },
   {
@@ -144,9 +145,74 @@ const THEMES: readonly { readonly name: string; readonly faults: readonly Fault[
 
 const THEME_WEIGHT = 12
 
-/** Clocks as wrong as they may be, a ttl that makes much of it, and a leader that falls silent: no more, no less. */
-const CLOCKS = { name: 'clocks', faults: [] }
+interface Theme {
+  readonly name: string
+  readonly faults: readonly Fault[]
+  /** A story instead of a draw: what needs several things in this order and at these moments. */
+  readonly story?: (random: Random, ttlMs: number) => readonly Step[]
+}
+
 const SILENCES = [machine.agentKill, machine.agentStop, between.storeUnreachable, between.requestsCut]
+
+/** With the share of each. */
+const STORIES: readonly (readonly [weight: number, theme: Theme])[] = [
+  [
+    1,
+    {
+      // Clocks as wrong as they may be, a ttl that makes much of it, and a leader that falls silent.
+      name: 'clocks',
+      faults: [],
+      story: (random, ttlMs) => [
+        {
+          at: random.between(500, 4000),
+          fault: random.pick(SILENCES),
+          target: 'leader',
+          forMs: ttlMs * 1.25,
+        },
+      ],
+    },
+  ],
+  [
+    3,
+    {
+      // The store comes back when the deadline is near, and the guard hears of it late.
+      name: 'late word',
+      faults: [],
+      story: (random, ttlMs) => {
+        const at = random.between(500, 4000)
+        const outageMs = ttlMs * (1 - RHO) - 1000 - random.between(300, 2000)
+        return [
+          { at, fault: between.storeUnreachable, target: 'leader', forMs: outageMs },
+          { at: at + outageMs - 200, fault: machine.guardStarved, target: 'leader', forMs: 3500 },
+        ]
+      },
+    },
+  ],
+  [
+    1,
+    {
+      // An old leader comes back with what nobody has, its rewind breaks off, and then it is needed.
+      name: 'torn copy',
+      faults: [],
+      story: (random, ttlMs) => {
+        const at = random.between(500, 2000)
+        const backAt = at + ttlMs + random.between(2000, 6000)
+        return [
+          { at: 100, fault: machine.rewindBreaks, target: 'leader', forMs: backAt + 60_000 },
+          { at, fault: between.isolated, target: 'leader', forMs: backAt - at },
+          {
+            at: backAt + random.between(2000, 12_000),
+            fault: machine.powerLoss,
+            target: 'leader',
+            forMs: ttlMs * 2,
+          },
+        ]
+      },
+    },
+  ],
+]
+
+const STORY_CHANCE = 0.2
 
 export function drawScenario(random: Random): Scenario {
   const count = random.weighted([
@@ -155,10 +221,12 @@ export function drawScenario(random: Random): Scenario {
     [1, 4],
   ] as const)
   const members = NAMES.slice(0, count)
-  const theme = random.chance(0.06) ? CLOCKS : random.pick(THEMES)
-  const clocks = theme === CLOCKS
+  const theme = random.chance(STORY_CHANCE) ? random.weighted(STORIES) : random.pick(THEMES)
+  const clocks = theme.name === 'clocks'
   const ttlSeconds = clocks ? random.integer(35, 60) : random.chance(0.06) ? 30 : random.integer(7, 15)
-  const phaseMs = clocks ? ttlSeconds * 1250 : random.between(12_000, 45_000)
+  const story = theme.story?.(random, ttlSeconds * 1000)
+  const last = story?.[story.length - 1]
+  const phaseMs = last ? last.at + last.forMs : random.between(12_000, 45_000)
   const late = random.chance(0.15)
   return {
     theme: theme.name,
@@ -176,14 +244,10 @@ export function drawScenario(random: Random): Scenario {
     ]),
     writeEveryMs: random.pick([60, 150, 400]),
     killMs: random.chance(0.2) ? random.between(100, 600) : random.between(5, 80),
-    steps: clocks ? drawSilence(random, phaseMs) : drawSteps(random, theme.faults, phaseMs),
+    steps: story ?? drawSteps(random, theme.faults, phaseMs),
     phaseMs,
     impatient: random.chance(0.08),
   }
-}
-
-function drawSilence(random: Random, phaseMs: number): readonly Step[] {
-  return [{ at: random.between(500, 4000), fault: random.pick(SILENCES), target: 'leader', forMs: phaseMs }]
 }
 
 function drawSteps(random: Random, favourites: readonly Fault[], phaseMs: number): readonly Step[] {
