@@ -44,7 +44,9 @@ export function checkGuards(context: CheckContext): GuardChecks {
   }
   const handedOver = (term: number | null) => [...facts.planned.values()].some(planned => planned === term)
   const checkOthers = (host: Host) => {
-    if (clockFault(context, host)) return
+    // A handed-over leadership that hears late of its last renewal: nothing of it can write any more.
+    const over = handedOver(host.guard?.state().term ?? null) && !host.postgres.instance?.sessions
+    if (over || clockFault(context, host)) return
     for (const other of hosts) {
       const state = other.guard?.process.alive() ? other.guard.state() : null
       if (other === host || !state || !other.up() || clockFault(context, other)) continue
