@@ -1,5 +1,5 @@
 // The agent: observe, decide, record, act, again. Whatever wakes it carries no data.
-import type { Decision } from '../core/action.ts'
+import type { Action, Decision } from '../core/action.ts'
 import { decide } from '../core/decide.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { View } from '../core/view.ts'
@@ -47,8 +47,10 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
     const performed: string[] = []
     let stoppedBy: string | null = null
     for (const action of decision.actions) {
+      // The watch may tell of it before the answer does.
+      if (writesStore(action)) wroteAt = ports.clock.now()
       const outcome = await perform(context, action, latest.view)
-      if (action.kind === 'change-term' || action.kind === 'publish') wroteAt = ports.clock.now()
+      if (writesStore(action)) wroteAt = ports.clock.now()
       performed.push(action.kind === 'change-term' ? action.id : action.kind)
       // Stopping after any prefix leaves the cluster safe; the next tick decides again.
       if (outcome.kind === 'stopped') {
@@ -102,6 +104,10 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
     },
     ended: endedPromise,
   }
+}
+
+function writesStore({ kind }: Action): boolean {
+  return kind === 'change-term' || kind === 'publish'
 }
 
 function file(context: Context, request: MemberRequest): Promise<RequestOutcome> {

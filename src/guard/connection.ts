@@ -7,7 +7,6 @@ import { encode, lineReader, parseReply, type Reply } from './wire.ts'
 
 /** Three echoes missed: the guard is stopped or gone (protocol A6-T1). */
 export const ECHO_AGE_MAX_MS = 600
-const WATCH_MS = 100
 
 export type Hello = Reply & { readonly kind: 'hello' }
 
@@ -75,6 +74,7 @@ function converse(socket: Socket, hello: Hello, now: () => Instant, changed: () 
   let last: Heard = { status: hello.status, echoAt: hello.now }
   let counter = 0
   let wasFresh = true
+  let watching: NodeJS.Timeout | undefined
 
   const fresh = () => !socket.destroyed && elapsedAtMost(last.echoAt, now()) <= ECHO_AGE_MAX_MS
 
@@ -85,15 +85,23 @@ function converse(socket: Socket, hello: Hello, now: () => Instant, changed: () 
 
   function watch(): void {
     const isFresh = fresh()
-    if (!isFresh) forsake('the guard has not been heard of in time')
+    if (isFresh) watchFrom(last.echoAt)
+    else forsake('the guard has not been heard of in time')
     if (isFresh !== wasFresh) changed()
     wasFresh = isFresh
   }
 
-  const watching = setInterval(watch, WATCH_MS)
-  watching.unref()
+  /** Looks again when the last word will be too old. */
+  function watchFrom(heardAt: Instant): void {
+    clearTimeout(watching)
+    const left = ECHO_AGE_MAX_MS - elapsedAtMost(heardAt, now())
+    watching = setTimeout(watch, Math.max(0, left) + 1)
+    watching.unref()
+  }
+
+  watchFrom(last.echoAt)
   socket.once('close', () => {
-    clearInterval(watching)
+    clearTimeout(watching)
     forsake('the connection to the guard is gone')
     changed()
   })
@@ -127,6 +135,8 @@ function converse(socket: Socket, hello: Hello, now: () => Instant, changed: () 
     receive(reply) {
       last = { status: reply.status, echoAt: reply.now }
       if (reply.kind === 'done' || reply.kind === 'refused') pending.get(reply.to)?.(asAnswer(reply))
+      wasFresh = fresh()
+      watchFrom(reply.now)
       changed()
     },
   }

@@ -10,32 +10,47 @@ import { type ClusterKeys, memberOf } from './keys.ts'
 
 export { type ClusterKeys, clusterKeys } from './keys.ts'
 
+/** What the last look understood, by key: a text that has not changed means what it meant. */
+export type Understood = Map<string, { readonly text: string; readonly parsed: Parsed<unknown> }>
+
 /** @throws VigilError STORE_UNREACHABLE or STORE_REFUSED, never for what the keys hold. */
 export async function readCluster(
   kv: KeyValue,
   keys: ClusterKeys,
   signal: AbortSignal,
+  understood: Understood = new Map(),
 ): Promise<ClusterState> {
-  return decodeCluster(keys, await kv.list(keys.prefix, signal))
+  const snapshot = await kv.list(keys.prefix, signal)
+  const present = new Set(snapshot.entries.map(({ key }) => key))
+  for (const key of understood.keys()) if (!present.has(key)) understood.delete(key)
+  return decodeCluster(keys, snapshot, understood)
 }
 
 /** Never throws: what cannot be understood is absent from its field and listed in `damaged`. */
-export function decodeCluster(keys: ClusterKeys, snapshot: Snapshot): ClusterState {
+export function decodeCluster(
+  keys: ClusterKeys,
+  snapshot: Snapshot,
+  understood: Understood = new Map(),
+): ClusterState {
   const damaged: { key: string; reason: string }[] = []
   const entries = new Map(snapshot.entries.map(entry => [entry.key, entry]))
 
-  const keyed = <T>(entry: KeyValueEntry, parsed: Parsed<T>): Keyed<T> | null => {
+  const keyed = <T>(entry: KeyValueEntry, decode: (text: string) => Parsed<T>): Keyed<T> | null => {
+    const before = understood.get(entry.key)
+    // Every key has one decoder, so what is kept for it has its type.
+    const parsed = before?.text === entry.value ? (before.parsed as Parsed<T>) : decode(entry.value)
+    understood.set(entry.key, { text: entry.value, parsed })
     if (parsed.ok) return { value: parsed.value, modRevision: entry.modRevision }
     damaged.push({ key: entry.key, reason: parsed.reason })
     return null
   }
   const record = <T>(key: string, decode: (text: string) => Parsed<T>): Keyed<T> | null => {
     const entry = entries.get(key)
-    return entry ? keyed(entry, decode(entry.value)) : null
+    return entry ? keyed(entry, decode) : null
   }
   const member = (entry: KeyValueEntry): readonly Keyed<MemberRecord>[] => {
     const name = memberOf(keys, entry.key)
-    const found = name === null ? null : keyed(entry, codec.decodeMember(name, entry.value))
+    const found = name === null ? null : keyed(entry, text => codec.decodeMember(name, text))
     return found ? [found] : []
   }
 

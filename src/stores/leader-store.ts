@@ -14,11 +14,13 @@ import {
   plainTransaction,
   readCluster,
   termTransaction,
+  type Understood,
 } from './cluster-store.ts'
 
 export function createLeaderStore(kv: KeyValue, keys: ClusterKeys): LeaderStore {
+  const understood: Understood = new Map()
   return {
-    read: signal => readCluster(kv, keys, signal),
+    read: signal => readCluster(kv, keys, signal, understood),
     async change(change, owner, signal) {
       const leaderWrite = leaderWriteOf(change, owner)
       if (!leaderWrite) return { kind: 'failed', reason: 'no lease for the leader key yet' }

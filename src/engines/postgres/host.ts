@@ -3,7 +3,7 @@ import { VigilError } from '../../kernel/errors.ts'
 import type { Target } from './connection.ts'
 import { unknownParameters } from './known-parameters.ts'
 import type { Credentials, PostgresOptions } from './options.ts'
-import { readPostmasterFile } from './postmaster-file.ts'
+import { type PostmasterFile, readPostmasterFile } from './postmaster-file.ts'
 import { dataVersion, findProgram, type ProgramName } from './programs.ts'
 import { childEnvironment } from './run.ts'
 
@@ -18,6 +18,8 @@ export interface PostgresHost {
   unknownParameters(names: readonly string[]): Promise<readonly string[]>
   /** For clients of PostgreSQL and helpers. */
   environment(extra?: Readonly<Record<string, string>>): Record<string, string>
+  /** Of the data directory, as the file says now. */
+  postmaster(): Promise<PostmasterFile | null>
   /** The instance that runs on the data directory, whoever started it; null when there is none. */
   local(change?: Partial<Target>): Promise<Target | null>
 }
@@ -25,6 +27,7 @@ export interface PostgresHost {
 export function postgresHost(options: PostgresOptions): PostgresHost {
   const unknownOf = unknownParameters()
   const warned = new Set<string>()
+  const postmaster = sharedReading(options.dataDirectory)
   const program = (name: ProgramName) =>
     findProgram(name, {
       binDirectory: options.binDirectory,
@@ -52,12 +55,30 @@ export function postgresHost(options: PostgresOptions): PostgresHost {
     },
     dataVersion: () => dataVersion(options.dataDirectory),
     environment: extra => childEnvironment(options.environment, extra),
+    postmaster,
     async local(change = {}) {
-      const postmaster = await readPostmasterFile(options.dataDirectory)
-      if (postmaster === null) return null
-      const { host, port } = postmaster
-      return { host, port, credentials: options.superuser, database: options.database, ...change }
+      const running = await postmaster()
+      return running === null ? null : targetOf(options, running, change)
     },
+  }
+}
+
+export function targetOf(
+  { superuser, database }: PostgresOptions,
+  { host, port }: PostmasterFile,
+  change: Partial<Target> = {},
+): Target {
+  return { host, port, credentials: superuser, database, ...change }
+}
+
+/** Several that ask at the same time, as each look does, share one reading. */
+function sharedReading(dataDirectory: string): () => Promise<PostmasterFile | null> {
+  let reading: Promise<PostmasterFile | null> | null = null
+  return () => {
+    reading ??= readPostmasterFile(dataDirectory).finally(() => {
+      reading = null
+    })
+    return reading
   }
 }
 
@@ -69,7 +90,10 @@ export function rewindCredentials(options: PostgresOptions): Credentials {
 /** @throws VigilError POSTGRES_FAILED when nothing runs */
 export async function localTarget(host: PostgresHost, change: Partial<Target> = {}): Promise<Target> {
   const target = await host.local(change)
-  if (target === null)
-    throw new VigilError('POSTGRES_FAILED', { reason: `no instance runs on ${host.options.dataDirectory}` })
+  if (target === null) throw new VigilError('POSTGRES_FAILED', { reason: nothingRuns(host) })
   return target
+}
+
+export function nothingRuns({ options }: PostgresHost): string {
+  return `no instance runs on ${options.dataDirectory}`
 }

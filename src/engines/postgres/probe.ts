@@ -2,11 +2,11 @@
 import { VigilError } from '../../kernel/errors.ts'
 import { type Lsn, parseLsn } from '../../kernel/lsn.ts'
 import type { InstanceStatus, PrimaryStatus, SlotStatus, StandbyStatus } from '../../ports/engine.ts'
-import { type Connection, connect, type Row, sqlState, type Target } from './connection.ts'
+import { type Connection, connect, type Row, sqlState } from './connection.ts'
 import { parseConninfo } from './conninfo.ts'
-import type { PostgresHost } from './host.ts'
+import { nothingRuns, type PostgresHost, targetOf } from './host.ts'
 import { type Owned, pendingRestart } from './pending-restart.ts'
-import { readPostmasterFile } from './postmaster-file.ts'
+import type { PostmasterFile } from './postmaster-file.ts'
 import { FILE_SETTINGS, IDENTIFY_SYSTEM, STATUS } from './sql.ts'
 import { standbyPosition } from './standby-position.ts'
 import type { WalSender } from './walsenders.ts'
@@ -72,7 +72,9 @@ export function openProbe(host: PostgresHost): Probe {
   return {
     async status(owned, signal) {
       try {
-        const session = await sessions.sql(signal)
+        const file = await host.postmaster()
+        if (file === null) throw new VigilError('POSTGRES_FAILED', { reason: nothingRuns(host) })
+        const session = await sessions.session('sql', file, signal)
         const [row] = await session.query(STATUS, [], signal)
         const seen = JSON.parse(row!['status']!) as Seen
         const files = seen.pendingRestart ? await session.query(FILE_SETTINGS, [], signal) : []
@@ -83,7 +85,11 @@ export function openProbe(host: PostgresHost): Probe {
           walSenders = seen.replication ?? []
           return { ...running, ...primaryStatus(seen) }
         }
-        const [identity] = await (await sessions.replication(signal)).query(IDENTIFY_SYSTEM, [], signal)
+        const [identity] = await (await sessions.session('replication', file, signal)).query(
+          IDENTIFY_SYSTEM,
+          [],
+          signal,
+        )
         return { ...running, ...(await standbyStatus(seen, identity!, host.options.dataDirectory)) }
       } catch (error) {
         if (KEEPS_US_OUT.test(sqlState(error) ?? ''))
@@ -187,17 +193,14 @@ function keptSessions(host: PostgresHost) {
     sql: null,
     replication: null,
   }
-  const session = async (kind: 'sql' | 'replication', change: Partial<Target>, signal: AbortSignal) => {
-    const file = await readPostmasterFile(host.options.dataDirectory)
-    const target = await host.local(change)
-    if (file === null || target === null) {
-      throw new VigilError('POSTGRES_FAILED', { reason: `no instance runs on ${host.options.dataDirectory}` })
-    }
+  const session = async (kind: 'sql' | 'replication', file: PostmasterFile, signal: AbortSignal) => {
     const before = kept[kind]
     if (before?.connection.usable() && before.postmaster === file.pid) return before.connection
     before?.connection.close()
     kept[kind] = null
-    const connection = await connect(target, signal)
+    // With a database, so that an ordinary line of pg_hba.conf lets it in.
+    const change = kind === 'replication' ? ({ replication: 'database' } as const) : {}
+    const connection = await connect(targetOf(host.options, file, change), signal)
     kept[kind] = { connection, postmaster: file.pid }
     return connection
   }
@@ -206,9 +209,7 @@ function keptSessions(host: PostgresHost) {
     kept[kind] = null
   }
   return {
-    sql: (signal: AbortSignal) => session('sql', {}, signal),
-    // With a database, so that an ordinary line of pg_hba.conf lets it in.
-    replication: (signal: AbortSignal) => session('replication', { replication: 'database' }, signal),
+    session,
     closeReplication: () => drop('replication'),
     close: () => {
       drop('sql')
