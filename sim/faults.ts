@@ -238,11 +238,13 @@ export const promotedByHand: Fault = {
   name: 'promoted by hand',
   begin: (world, host) => {
     const { directory, instance } = host.postgres
-    // Whoever streams from it would go with it, and nothing but an operator gets everybody back from there.
+    // Whoever streams from it would go with it, and only an operator gets a cluster back that has no other copy.
     const followed = world.hosts.some(
       ({ postgres }) => postgres.directory?.configuration.upstream?.name === host.name,
     )
-    if (!directory || followed || instance?.phase !== 'standby' || !host.agent?.process.running()) return null
+    const led = world.hosts.some(({ postgres }) => postgres.instance?.sessions)
+    if (!directory || followed || !led || instance?.phase !== 'standby' || !host.agent?.process.running())
+      return null
     directory.promoteFile = true
     host.postgres.promoteIfAsked()
     return nothing
