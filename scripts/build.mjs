@@ -13,6 +13,8 @@ export const bundleOptions = {
   target: 'node20',
   format: 'esm',
   external: ['pg-native'],
+  // `pg` makes one to see whether it runs in a browser's worker, and Node then loads its whole fetch for it.
+  define: { Response: 'undefined' },
   // CommonJS packages inside an ES module still call require() for Node's own modules.
   banner: {
     js: [
