@@ -15,6 +15,7 @@ type Files = Pick<
   | 'writeConfiguration'
   | 'markServed'
   | 'ensureStandbySignal'
+  | 'hasStandbySignal'
   | 'reserveTimelines'
   | 'history'
   | 'seat'
@@ -52,6 +53,7 @@ export function engineFiles({ postgres }: Host, { answer, disk }: Answers): File
       change(directory => {
         directory.standbySignal = true
       }),
+    hasStandbySignal: () => answer(disk(), () => postgres.directory?.standbySignal ?? false),
     reserveTimelines: (from, timeline) =>
       change(directory => {
         for (let number = from + 1; number < timeline; number++) directory.reserved.add(number)

@@ -7,23 +7,37 @@ import type { View } from '../core/view.ts'
 import type { InstanceSettings } from '../ports/engine.ts'
 import type { Context } from './context.ts'
 import { fromGuard } from './leadership.ts'
-import { done, type Outcome } from './outcome.ts'
+import { done, type Outcome, stopped } from './outcome.ts'
 
 export async function start(
   context: Context,
   action: Action & { readonly kind: 'start' },
   view: View,
 ): Promise<Outcome> {
-  const { engine, guard } = context.ports
+  const { engine, guard, journal } = context.ports
   await ensureSeat(context, view)
+  if (await promotedBehindOurBack(context, view)) return stopped('the copy was promoted by hand')
   const settings = instanceSettings(view.settings)
   await engine.writeConfiguration(settings, action.upstream, action.slot, 'standby')
   const outcome = fromGuard(await guard.start(await engine.startCommand(settings)))
   if (outcome.kind === 'done') {
     configured(context, view, 'standby', action.upstream)
     context.memory = { ...context.memory, rewound: false }
+    if (!journal.read().signalExpected) await journal.write({ signalExpected: true })
   }
   return outcome
+}
+
+/**
+ * A promotion removes `standby.signal`. Whoever did it, while neither agent nor guard looked, took a timeline number
+ * that may be given to somebody else: such a copy is made anew. A holder's copy is never doubted in this way.
+ */
+async function promotedBehindOurBack(context: Context, view: View): Promise<boolean> {
+  const { engine, journal } = context.ports
+  if (!journal.read().signalExpected || situationOf(view).holding) return false
+  if (await engine.hasStandbySignal()) return false
+  await journal.write({ seatState: 'incomplete', signalExpected: false })
+  return true
 }
 
 export async function configure(
@@ -59,8 +73,10 @@ export async function promote(
   const { term, timeline, lsn } = action
   const { promotions } = journal.read()
   // Before promoting: a promotion that the accepted chain lacks is recognised by this entry alone.
-  if (!promotions.some(p => p.term === term && p.timeline === timeline))
-    await journal.write({ promotions: [...promotions, { term, timeline, lsn }].slice(-PROMOTIONS_KEPT) })
+  const known = promotions.some(p => p.term === term && p.timeline === timeline)
+  const kept = known ? promotions : [...promotions, { term, timeline, lsn }].slice(-PROMOTIONS_KEPT)
+  if (!known || journal.read().signalExpected)
+    await journal.write({ promotions: kept, signalExpected: false })
   await engine.reserveTimelines(action.from, timeline)
   await engine.writeConfiguration(instanceSettings(view.settings), null, null, 'primary')
   await engine.reload()

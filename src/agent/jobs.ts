@@ -44,7 +44,13 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
     case 'initialise':
       await engine.initialise(signal)
       await engine.setSeat(order.seat)
-      return journal.write({ seat: order.seat, seatState: 'ready', reported: null, promotions: [] })
+      return journal.write({
+        seat: order.seat,
+        seatState: 'ready',
+        reported: null,
+        promotions: [],
+        signalExpected: false,
+      })
     case 'clone':
       await engine.clone(
         order.from,
@@ -57,16 +63,21 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
       )
       await engine.setSeat(order.seat)
       context.memory = { ...context.memory, discardDue: true }
-      return journal.write({ seat: order.seat, seatState: 'ready', reported: null, promotions: [] })
+      return journal.write({
+        seat: order.seat,
+        seatState: 'ready',
+        reported: null,
+        promotions: [],
+        signalExpected: false,
+      })
     case 'rewind':
       await engine.rewind(order.from, order.systemIdentifier, signal)
       context.memory = { ...context.memory, rewound: true }
-      return journal.write({ seatState: 'ready', reported: null })
+      return journal.write({ seatState: 'ready', reported: null, signalExpected: false })
     case 'checkpoint':
       return engine.checkpoint(signal)
     case 'prepare-cluster':
-      await engine.prepareCluster(signal)
-      return engine.markServed()
+      return engine.prepareCluster(signal)
     case 'discard-replaced':
       return engine.discardReplaced()
   }

@@ -6,12 +6,15 @@ import { ATTEMPT_LIMIT_MS } from '../core/timers.ts'
 import type { View } from '../core/view.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import { known, lost, type Reading } from '../kernel/reading.ts'
-import type { Ms } from '../kernel/time.ts'
+import { type Ms, remaining } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import { type PeerWatch, peersWanted } from './peer-watch.ts'
 
 const STATUS_LIMIT_MS: Ms = 1000
 const DIRECTORY_LIMIT_MS: Ms = 5000
+/** Shortly before the deadline and after it no look may hold up a kill. */
+const URGENT_LIMIT_MS: Ms = 200
+const URGENT_BEFORE_MS: Ms = 1000
 
 export async function observe(context: Context, peers: PeerWatch): Promise<View> {
   const { ports, options } = context
@@ -82,11 +85,19 @@ async function reading<T>(
 ): Promise<Reading<T>> {
   const { clock } = context.ports
   try {
-    const value = await read(clock.limit(limitMs))
+    const value = await read(clock.limit(Math.min(limitMs, urgency(context))))
     return known(value, clock.now())
   } catch (error) {
     return lost(reasonOf(error), clock.now())
   }
+}
+
+/** While a primary's deadline is near or over, a kill may be the next thing to do. */
+function urgency(context: Context): Ms {
+  const { clock, guard } = context.ports
+  const status = guard.status()?.status
+  const counting = status?.mode === 'armed' && status.alive && status.deadline !== null
+  return counting && remaining(status.deadline, clock.now()) < URGENT_BEFORE_MS ? URGENT_LIMIT_MS : Infinity
 }
 
 async function nothing(context: Context): Promise<Reading<never>> {

@@ -7,7 +7,7 @@ import type { View } from '../core/view.ts'
 import { unreachable } from '../kernel/assert.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import { comparePositions } from '../kernel/lsn.ts'
-import { elapsedAtMost, type Ms } from '../kernel/time.ts'
+import { elapsedAtMost, type Ms, reached } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import { configure, promote, start } from './instance.ts'
 import { runJob } from './jobs.ts'
@@ -48,6 +48,11 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
       return configure(context, action, view)
     case 'ensure-standby-signal':
       await engine.ensureStandbySignal()
+      if (!ports.journal.read().signalExpected) await ports.journal.write({ signalExpected: true })
+      return done()
+    case 'mark-served':
+      await engine.markServed()
+      context.memory = { ...context.memory, servedMarked: true }
       return done()
     case 'ensure-slots':
       context.memory = { ...context.memory, slotsAppliedFor: action.signature }
@@ -95,7 +100,10 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
 
 /** By the guard; without a guard that answers by the agent itself, which then ends that guard too. */
 async function kill(context: Context): Promise<Outcome> {
-  const { guard } = context.ports
+  const { clock, guard } = context.ports
+  const deadline = guard.status()?.status.deadline
+  // A guard that has let its deadline pass is not asked first.
+  if (deadline && reached(deadline, clock.now()) && (await guard.killWithoutGuard())) return done()
   const answer = await guard.kill()
   if (answer.kind !== 'lost') return fromGuard(answer)
   return (await guard.killWithoutGuard()) ? done() : stopped('processes of the instance are still alive')

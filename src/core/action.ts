@@ -57,6 +57,8 @@ export type Action =
     }
   /** `standby.signal` back on disk beside the running primary. */
   | { readonly kind: 'ensure-standby-signal' }
+  /** The bootstrap's marker goes: from now on the directory holds somebody's data. */
+  | { readonly kind: 'mark-served' }
   /** Writes the configuration for this role and upstream, and reloads if it changed. */
   | {
       readonly kind: 'configure'

@@ -1,6 +1,6 @@
 // The decision: facts are named, the first matching rule of the ordered table says what to do. Pure.
 import { assert } from '../kernel/assert.ts'
-import { elapsedAtMost, type Ms } from '../kernel/time.ts'
+import { elapsedAtMost, type Ms, remaining } from '../kernel/time.ts'
 import type { Action, Decision } from './action.ts'
 import type { Memory } from './memory.ts'
 import { namesake } from './own-name.ts'
@@ -39,6 +39,7 @@ export const RULES: readonly Rule[] = [
 ]
 
 const TICK_MS: Ms = 1000
+const DEADLINE_CHECK_MS: Ms = 210
 
 export function decide(view: View): { readonly decision: Decision; readonly memory: Memory } {
   const memory = remember(view)
@@ -71,7 +72,10 @@ function nextLook(s: Situation): Ms {
     s.holding && lastAttemptAt ? s.view.settings.renewalMs - elapsedAtMost(lastAttemptAt, s.now) : TICK_MS
   const left = !s.holding && s.record && s.silence !== null ? waitOf(s.record.ttl) - s.silence : TICK_MS
   const untilOut = left > 0 ? left + 1 : TICK_MS
-  return Math.max(20, Math.min(TICK_MS, renewal, untilOut))
+  const deadline = s.view.guard?.status.deadline
+  // Shortly after it, to see that the guard has kept it.
+  const check = deadline ? remaining(deadline, s.now) + DEADLINE_CHECK_MS : TICK_MS
+  return Math.max(20, Math.min(TICK_MS, renewal, untilOut, check))
 }
 
 /** The member key: at once when something significant changed, positions once in loop_wait. */

@@ -1,5 +1,5 @@
 // Whether a copy of the data is a beginning of the accepted history (protocol A6, rejoin in design §7).
-import type { Position, Timeline } from '../kernel/lsn.ts'
+import type { Lsn, Position, Timeline } from '../kernel/lsn.ts'
 import type { HistoryLine } from './instance.ts'
 import type { OwnPromotion } from './member-memory.ts'
 import type { ChainEntry, TermRecord } from './term.ts'
@@ -24,15 +24,30 @@ export interface OwnPast {
 /** Compares by the record's chain of promotions: two promotions from one point make identical history files. */
 export function lineageOf(position: Position, record: TermRecord, past: OwnPast): Lineage {
   const { chain } = record
-  const { timeline } = position
+  const { timeline, lsn } = position
   if (timeline > record.timelineMax) return 'foreign'
   const entry = chain.find(known => known.timeline === timeline)
-  if (entry) {
-    if (isNamesake(entry, past, timeline)) return 'foreign'
+  if (entry && isNamesake(entry, past, timeline)) return 'foreign'
+  const newest = chain.at(-1)
+  if (!newest) return 'consistent'
+  const ends = acceptedEnds(chain, newest)
+  const oldest = Math.min(...ends.keys())
+  if (!ends.has(timeline) && timeline > oldest)
+    return !entry && timeline > newest.timeline ? 'undecided' : 'diverged'
+  // What is older than the chain can be judged by its length only.
+  const end = ends.get(ends.has(timeline) ? timeline : oldest) ?? null
+  return end !== null && lsn > end ? 'diverged' : 'consistent'
+}
+
+/** The timelines of the accepted history and where each of them ends; the newest has no end (null). */
+function acceptedEnds(chain: readonly ChainEntry[], newest: ChainEntry): ReadonlyMap<Timeline, Lsn | null> {
+  const ends = new Map<Timeline, Lsn | null>([[newest.timeline, null]])
+  for (let at: ChainEntry | undefined = newest; at; ) {
+    const { parent, fork }: ChainEntry = at
+    ends.set(parent, fork)
+    at = chain.find(known => known.timeline === parent)
   }
-  const next = chain.find(known => known.timeline > timeline)
-  if (!entry && !isOlderThanChain(timeline, chain)) return next ? 'diverged' : 'undecided'
-  return next && position.lsn > next.fork ? 'diverged' : 'consistent'
+  return ends
 }
 
 function isNamesake(entry: ChainEntry, past: OwnPast, timeline: Timeline): boolean {
@@ -40,10 +55,4 @@ function isNamesake(entry: ChainEntry, past: OwnPast, timeline: Timeline): boole
   if (own.length > 0 && !own.some(promotion => promotion.term === entry.term)) return true
   const last = past.history?.at(-1)
   return last !== undefined && last.end !== entry.fork
-}
-
-/** From before vigil, or from more promotions ago than are kept. */
-function isOlderThanChain(timeline: Timeline, chain: readonly ChainEntry[]): boolean {
-  const oldest = chain[0]
-  return oldest === undefined || timeline < oldest.timeline
 }

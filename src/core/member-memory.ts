@@ -22,6 +22,8 @@ export interface MemberMemory {
   readonly servedTerm: number | null
   /** Written before each promotion. */
   readonly promotions: readonly OwnPromotion[]
+  /** `standby.signal` was made sure of and no promotion of ours begun since: if it is gone, somebody promoted. */
+  readonly signalExpected: boolean
   readonly seat: string | null
   readonly seatState: 'ready' | 'incomplete' | 'diverged'
   /** The highest flush position ever reported of this seat. */
@@ -40,6 +42,7 @@ export function freshMemory(install: string, machine: string): MemberMemory {
     floor: 0,
     servedTerm: null,
     promotions: [],
+    signalExpected: false,
     seat: null,
     seatState: 'ready',
     reported: null,

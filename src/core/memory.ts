@@ -59,6 +59,8 @@ export interface Memory {
   readonly starts: readonly Instant[]
   /** The instance was killed since it did not answer. */
   readonly hung: boolean
+  /** The leader has made sure that its directory carries no bootstrap marker. */
+  readonly servedMarked: boolean
   /** The copy was rewound and has not been started since. */
   readonly rewound: boolean
   /** A promotion by hand was found, and its copy marked; until the next start. */
@@ -96,6 +98,7 @@ export const EMPTY_MEMORY: Memory = {
   guardMet: false,
   starts: [],
   hung: false,
+  servedMarked: false,
   rewound: false,
   promotionMarked: false,
   promoteAskedAt: null,

@@ -23,10 +23,14 @@ export interface AcknowledgementRule {
   readonly seen: Readonly<Record<string, string>>
 }
 
-/** One accepted promotion: from `fork` on, `timeline` is the history. */
+/**
+ * One accepted promotion: `timeline` branches off `parent` at `fork`. A later one may branch off below it, from the
+ * same parent: then it is no part of the accepted history any more.
+ */
 export interface ChainEntry {
   readonly term: number
   readonly timeline: Timeline
+  readonly parent: Timeline
   readonly fork: Lsn
   /** An operator promoted it without proof that nothing is missing. */
   readonly lossAccepted?: boolean

@@ -27,6 +27,7 @@ const Stored = z.object({
   floor: z.int().nonnegative(),
   servedTerm: z.int().nullable(),
   promotions: z.array(z.object({ term: z.int(), timeline: z.int(), lsn: lsnText })),
+  signalExpected: z.boolean().default(false),
   seat: z.string().nullable(),
   seatState: z.enum(['ready', 'incomplete', 'diverged']),
   reported: z.object({ timeline: z.int(), lsn: lsnText }).nullable(),

@@ -98,6 +98,7 @@ export interface Engine {
    * archive, where there is one.
    */
   ensureStandbySignal(): Promise<void>
+  hasStandbySignal(): Promise<boolean>
   checkpoint(signal: AbortSignal): Promise<void>
   /** Creates missing physical slots, drops those in `drop`. */
   ensureSlots(wanted: readonly string[], drop: readonly string[], signal: AbortSignal): Promise<void>

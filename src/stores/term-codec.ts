@@ -53,6 +53,7 @@ const Term = z.object({
     z.object({
       term: Counter,
       timeline: TimelineNumber,
+      parent: TimelineNumber,
       fork: LsnText,
       lossAccepted: z.boolean().optional(),
     }),

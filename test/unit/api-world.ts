@@ -233,6 +233,7 @@ export function view(change: ViewChange = {}): View {
       floor: 0,
       servedTerm: serves ? 12 : null,
       promotions: [],
+      signalExpected: false,
       seat: `s-${name}`,
       seatState: 'ready',
       reported: null,

@@ -169,7 +169,7 @@ test('a store that is another one, went back or lost the record freezes everythi
 })
 
 test('a diverged copy is marked and stopped, rewound after the checkpoint, and never taken for a candidate', () => {
-  const chain = [{ term: 5, timeline: 6, fork: lsn(900) }]
+  const chain = [{ term: 5, timeline: 6, parent: 5, fork: lsn(900) }]
   const store = known(cluster({ recordIs: { chain } }), NOW)
   const ahead = view({ store, instance: known(standby(position(5, 950)), NOW) })
   assert.deepEqual(outcome(ahead), { rule: 'rewind-stop', actions: ['mark-seat', 'stop'] })
@@ -206,8 +206,8 @@ test('a number that the record gave out and nobody accepted is rewound', () => {
         term: 7,
         timelineMax: 8,
         chain: [
-          { term: 5, timeline: 6, fork: lsn(900) },
-          { term: 7, timeline: 8, fork: lsn(950) },
+          { term: 5, timeline: 6, parent: 5, fork: lsn(900) },
+          { term: 7, timeline: 8, parent: 6, fork: lsn(950) },
         ],
       },
     }),

@@ -123,6 +123,7 @@ test('a promotion is recorded with the chain of its history', () => {
     store: leaderState({ state: 'electing', term: 7, timelineMax: 8 }),
     guard: guard({ mode: 'armed', term: 7, deadline: at(8000) }),
     instance: known(primary(position(8, 2000)), NOW),
+    remembered: { promotions: [{ term: 7, timeline: 8, lsn: lsn(1800) }] },
     history: [
       { timeline: 6, end: lsn(1500) },
       { timeline: 7, end: lsn(1800) },
@@ -131,9 +132,9 @@ test('a promotion is recorded with the chain of its history', () => {
   const { id, record } = termChange(promoted)
   assert.equal(id, 'T4')
   assert.deepEqual(record.chain, [
-    { term: 5, timeline: 6, fork: 900n },
-    { term: 6, timeline: 7, fork: 1500n },
-    { term: 7, timeline: 8, fork: 1800n },
+    { term: 5, timeline: 6, parent: 5, fork: 900n },
+    { term: 6, timeline: 7, parent: 6, fork: 1500n },
+    { term: 7, timeline: 8, parent: 7, fork: 1800n },
   ])
 })
 

@@ -87,3 +87,19 @@ test('one look in the moment of an own promotion may see a standby on the given 
   const higher = { ...begun, instance: known(standby(position(8, 2000)), NOW) }
   assert.equal(outcome(higher).rule, 'promote-wrong-timeline')
 })
+
+test('a promotion that a later one passed by is no part of the accepted history', () => {
+  // 5 branched off 4 late, 6 branched off 4 earlier: what a copy has of 4 between the two is lost to it.
+  const chain = [
+    { term: 4, timeline: 5, parent: 4, fork: lsn(900) },
+    { term: 5, timeline: 6, parent: 4, fork: lsn(700) },
+  ]
+  const store = known(cluster({ recordIs: { chain } }), NOW)
+  const ruleAt = (where: ReturnType<typeof position>) =>
+    outcome(view({ store, instance: known(standby(where), NOW) })).rule
+  assert.equal(ruleAt(position(4, 800)), 'rewind-stop')
+  assert.equal(ruleAt(position(5, 950)), 'rewind-stop')
+  assert.equal(ruleAt(position(4, 700)), 'follow')
+  assert.equal(ruleAt(position(3, 600)), 'follow')
+  assert.equal(ruleAt(position(6, 950)), 'follow')
+})

@@ -22,7 +22,7 @@ const amber: TermRecord = {
   members: ['a1b2c3d4e5f60718', 'b1b2c3d4e5f60718'],
   rules: null,
   rulesVersion: 0,
-  chain: [{ term: 6, timeline: 3, fork: parseLsn('0/2FFFF38')! }],
+  chain: [{ term: 6, timeline: 3, parent: 1, fork: parseLsn('0/2FFFF38')! }],
   timelineMax: 3,
   successor: null,
   final: null,
@@ -80,7 +80,7 @@ const termRecord: fc.Arbitrary<TermRecord> = fields({
     ),
   ),
   rulesVersion: fc.nat(),
-  chain: fc.array(fields({ term: fc.nat(), timeline, fork: position }), { maxLength: 8 }),
+  chain: fc.array(fields({ term: fc.nat(), timeline, parent: timeline, fork: position }), { maxLength: 8 }),
   timelineMax: timeline,
   successor: fc.option(identifier),
   final: fc.option(place),
@@ -105,6 +105,7 @@ test('a full record of a large cluster fits, and an overlong chain loses its old
   const chain = Array.from({ length: CHAIN_KEPT }, (_, index) => ({
     term: 1000 + index,
     timeline: 2000 + index,
+    parent: 1999 + index,
     fork: HIGHEST_LSN,
   }))
   const members = Array.from({ length: 40 }, (_, index) => `${index}`.padStart(16, '0'))

@@ -128,7 +128,8 @@ function lead(s: Situation): Plan {
 /** Work of a serving primary besides renewing. One job at a time; none of it is urgent. */
 function upkeep(s: Situation): readonly Action[] {
   if (s.running.kind !== 'primary' || !s.view.memory.settled) return []
-  return [...configureAs(s, 'primary', null), ...slotsFor(s), ...firstCheckpoint(s)]
+  const marked: readonly Action[] = s.view.memory.servedMarked ? [] : [{ kind: 'mark-served' }]
+  return [...marked, ...configureAs(s, 'primary', null), ...slotsFor(s), ...firstCheckpoint(s)]
 }
 
 /** pg_rewind on the others reads the new timeline from the control file, which only a checkpoint writes. */

@@ -196,7 +196,8 @@ function promotionBegun(s: Situation): boolean {
 /** A promotion takes the next free number: one that is not below the given number already can't end on it. */
 function offGivenTimeline(s: Situation): boolean {
   const given = s.record?.timelineMax ?? 0
-  if (s.running.kind === 'primary') return s.running.status.position.timeline !== given
+  // A number alone proves nothing: somebody may have promoted by hand a moment before it was given.
+  if (s.running.kind === 'primary') return s.running.status.position.timeline !== given || !promotionBegun(s)
   if (s.running.kind !== 'standby' || !s.end) return false
   // In the moment of a promotion one look may see both: still in recovery, and already on the given number.
   return s.end.timeline > given || (s.end.timeline === given && !promotionBegun(s))
@@ -239,11 +240,12 @@ function chainEntries(s: Situation): readonly ChainEntry[] | null {
   const oldest = record.chain[0]?.timeline ?? record.timelineMax
   const switches = history.map((line, index) => ({
     timeline: history[index + 1]?.timeline ?? record.timelineMax,
+    parent: line.timeline,
     fork: line.end,
   }))
   return switches
     .filter(({ timeline }) => timeline >= oldest && !record.chain.some(entry => entry.timeline === timeline))
-    .map(({ timeline, fork }) => ({ term: record.term - (record.timelineMax - timeline), timeline, fork }))
+    .map(entry => ({ term: record.term - (record.timelineMax - entry.timeline), ...entry }))
 }
 
 /** Patroni's `/history`: one row for each timeline that ended. */

@@ -77,11 +77,20 @@ export const REJOINING: readonly Rule[] = [
     },
   },
   {
+    id: 'bootstrap-served',
+    when: 'the directory carries a bootstrap marker, and the record says that this member has served with it',
+    does: 'removes the marker: it holds data',
+    plan: s =>
+      isDead(s) && unfinishedBootstrap(s) && ownServedData(s)
+        ? { actions: [{ kind: 'mark-served' }], wakeInMs: 20 }
+        : null,
+  },
+  {
     id: 'unfinished-bootstrap',
     when: 'the directory is a bootstrap of this member that was never served, and somebody else leads',
     does: 'removes it',
     plan: s =>
-      s.record && !leads(s) && isDead(s) && unfinishedBootstrap(s)
+      s.record && !leads(s) && isDead(s) && unfinishedBootstrap(s) && !ownServedData(s)
         ? { actions: [{ kind: 'remove-unfinished' }], wakeInMs: 50 }
         : null,
   },
@@ -191,6 +200,11 @@ export const REJOINING: readonly Rule[] = [
     },
   },
 ]
+
+/** Its promotion was recorded (T4 writes the system identifier), and only the marker outlived it. */
+function ownServedData(s: Situation): boolean {
+  return s.holding && !['', undefined].includes(s.cluster?.initialize?.value)
+}
 
 function needsClone(s: Situation): boolean {
   if (emptyDirectory(s)) return true

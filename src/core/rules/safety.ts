@@ -1,5 +1,5 @@
 // Rules that come before everything else: nothing may run as primary without a live guard and its own term.
-import { elapsedAtMost, remaining } from '../../kernel/time.ts'
+import { elapsedAtMost, later, reached, remaining } from '../../kernel/time.ts'
 import type { Situation } from '../situation.ts'
 import { gracefulStopMargin } from '../timers.ts'
 import type { Rule } from './rule.ts'
@@ -10,6 +10,8 @@ const GUARD_SILENCE_MAX_MS = 2000
 
 /** A silent guard this close to its deadline may not keep it; one look of the agent can take a second. */
 const SILENT_DEADLINE_MS = 1500
+/** The guard is exact; a tick of it later it is not there. */
+const GUARD_LATE_MS = 200
 
 export const SAFETY: readonly Rule[] = [
   {
@@ -24,6 +26,17 @@ export const SAFETY: readonly Rule[] = [
             wakeInMs: 100,
           }
         : null,
+  },
+  {
+    id: 'deadline-passed',
+    when: 'the deadline has passed and the guard has not killed the instance',
+    does: 'kills it without the guard',
+    plan: s => {
+      const status = s.view.guard?.status
+      const over = status?.mode === 'armed' && status.alive && status.deadline !== null
+      if (!over || !reached(later(status.deadline, GUARD_LATE_MS), s.now)) return null
+      return { actions: [{ kind: 'kill', reason: 'the deadline has passed' }], wakeInMs: 50 }
+    },
   },
   {
     id: 'guard-missing',

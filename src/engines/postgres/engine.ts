@@ -1,4 +1,5 @@
 // The engine port on a real PostgreSQL.
+import { join } from 'node:path'
 import { VigilError } from '../../kernel/errors.ts'
 import type { Engine, InstanceSettings } from '../../ports/engine.ts'
 import { answersConnections } from './accepts.ts'
@@ -10,7 +11,7 @@ import { writeConfiguration } from './configuration.ts'
 import { withConnection } from './connection.ts'
 import { controlReader } from './control-data.ts'
 import { inspectDataDirectory, removeUnfinished } from './data-directory.ts'
-import { ensurePrivateDirectory } from './durable.ts'
+import { ensurePrivateDirectory, readIfPresent } from './durable.ts'
 import { readHistory, reserveTimelines } from './history.ts'
 import { localTarget, postgresHost } from './host.ts'
 import { readMarker, removeMarker } from './marker.ts'
@@ -85,6 +86,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresEn
       await ensureStandbySignal(dataDirectory)
       await archivePassedOver(host)
     },
+    hasStandbySignal: async () => (await readIfPresent(join(dataDirectory, 'standby.signal'))) !== null,
     async checkpoint(signal) {
       const target = await localTarget(host, { statementTimeoutMs: 0 })
       await withConnection(target, signal, query => query(sql.CHECKPOINT))
