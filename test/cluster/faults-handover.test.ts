@@ -72,7 +72,9 @@ scene('a switchover in which somebody dies', ({ play }) => {
     })
     const { to } = await stage.endure({
       ...SURVIVED,
-      resumes: 'anywhere',
+      // Seen before the stop, the leader goes on and clients notice nothing; after it, it takes its term back.
+      resumes: 'unharmed',
+      observeSeconds: 6,
       ...blow,
       repair: () => restart(dead!),
     })

@@ -9,6 +9,7 @@ import {
   type Clients,
   done,
   type GuardLab,
+  lastAcknowledgement,
   MARGIN_MS,
   makePrimary,
   now,
@@ -23,7 +24,7 @@ afterEach(() => lab.reset())
 afterAll(() => lab.close())
 
 function assertSilentAfter(clients: Clients, deadline: number): void {
-  const last = Math.max(...clients.acknowledged)
+  const last = lastAcknowledgement(clients)
   assert.equal(
     after(clients, deadline + MARGIN_MS),
     0,
@@ -47,7 +48,7 @@ test('agent killed: the instance serves on until the deadline and not after it',
   assert.equal(status.mode, 'fenced')
   assert.equal(status.exit?.cause, 'deadline')
   t.diagnostic(
-    `last acknowledgement ${Math.round(Math.max(...clients.acknowledged) - deadline)} ms after the deadline`,
+    `last acknowledgement ${Math.round(lastAcknowledgement(clients) - deadline)} ms after the deadline`,
   )
 })
 

@@ -230,3 +230,8 @@ async function readClients(child: ChildProcess): Promise<Clients> {
 export function after(clients: Clients, moment: number): number {
   return clients.acknowledged.filter(at => at > moment).length
 }
+
+/** Of the machine's monotonic clock, ms. There may be too many to spread into arguments. */
+export function lastAcknowledgement(clients: Clients): number {
+  return clients.acknowledged.reduce((latest, at) => Math.max(latest, at), 0)
+}
