@@ -17,6 +17,7 @@ await runCommand(async () => {
     programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '1000'], {
       limitMinutes: 15,
     }),
+    programStage('planted', [process.execPath, 'scripts/sim.mjs', '--plants'], { limitMinutes: 15 }),
     testStage('laboratory', ['test/lab/real'], { serial: true, limitMinutes: 10 }),
     testStage('cluster', ['test/cluster'], { serial: true, limitMinutes: 40 }),
   ])
