@@ -1,4 +1,5 @@
 // The one mutable thing of an agent: what it carries from tick to tick.
+import type { MemberRecord } from '../core/cluster.ts'
 import type { HistoryLine } from '../core/instance.ts'
 import type { Job } from '../core/job.ts'
 import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
@@ -31,6 +32,8 @@ export interface Context {
   storeRevision: bigint
   /** The store has not answered since; null: it has. */
   storeLostSince: Instant | null
+  /** Members as they were last published, those whose key has gone included. */
+  membersKnown: readonly MemberRecord[]
   /** Something may have changed: decide again soon. */
   wake: () => void
   /** Ends the loop. */
@@ -51,6 +54,7 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     reportedAt: null,
     storeRevision: 0n,
     storeLostSince: null,
+    membersKnown: [],
     wake: () => undefined,
     exit: () => undefined,
   }

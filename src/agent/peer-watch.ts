@@ -2,6 +2,7 @@
 // must not slow the ticks of those that are to replace it.
 import type { ClusterState, MemberRecord } from '../core/cluster.ts'
 import type { PeerReport } from '../core/peer.ts'
+import type { TermRecord } from '../core/term.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import { known, lost, type Reading } from '../kernel/reading.ts'
 import { elapsedAtMost, type Ms } from '../kernel/time.ts'
@@ -60,13 +61,29 @@ export function peersWanted(cluster: ClusterState, context: Context): readonly M
   const record = cluster.term?.value
   const { seen } = context.memory
   const { me } = context.options
-  const others = cluster.members.map(m => m.value).filter(m => m.name !== me.name)
   if (!record) return []
+  context.membersKnown = knownMembers(cluster, record, context.membersKnown)
+  const others = context.membersKnown.filter(member => member.name !== me.name)
   const holding = record.holder.install === me.install
   const silentMs = seen ? elapsedAtMost(seen.at, context.ports.clock.now()) : 0
   const silent = !holding && silentMs > record.ttl / 2 && record.state !== 'paused'
   const moving = record.state === 'released' || record.state === 'handover'
   return silent || moving || cluster.failover ? others : []
+}
+
+/**
+ * Present ones, and those that may lead by the record although their key has gone: after an outage of the store all keys
+ * may be gone with their leases, and whoever sees it first must still ask the others whether they are better.
+ */
+function knownMembers(
+  cluster: ClusterState,
+  record: TermRecord,
+  before: readonly MemberRecord[],
+): readonly MemberRecord[] {
+  const present = cluster.members.map(member => member.value)
+  const names = new Set(present.map(member => member.name))
+  const listed = (member: MemberRecord) => record.members.includes(member.vigil?.install ?? '')
+  return [...present, ...before.filter(member => !names.has(member.name) && listed(member))]
 }
 
 function fresh(report: Reading<PeerReport> | undefined, context: Context): report is Reading<PeerReport> {
