@@ -4,6 +4,9 @@ import { type Member, memberOn, type Product } from './member.ts'
 import { type Network, openNetwork } from './network.ts'
 import { waitFor } from './wait.ts'
 
+/** How a member that is all right is shown, by vigil and by Patroni of any version. */
+const RUNNING: ReadonlySet<string> = new Set(['running', 'streaming'])
+
 export const MEMBER_NAMES = ['amber', 'birch', 'cedar'] as const
 
 export interface Cluster {
@@ -105,13 +108,18 @@ async function followers(primary: Member, members: readonly Member[]): Promise<n
   const known = JSON.parse((await primary.rest('/cluster')).body) as {
     readonly members: readonly { readonly name: string; readonly state: string }[]
   }
-  const running = known.members.filter(({ state }) => state === 'running' || state === 'streaming')
+  const running = known.members.filter(({ state }) => RUNNING.has(state))
   const names = new Set(
     streaming.map(row => row.application_name).filter(name => running.some(member => member.name === name)),
   )
   const others = members.filter(member => member !== primary && names.has(member.name))
-  const recovering = await Promise.all(
-    others.map(other => other.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering')),
-  )
-  return recovering.filter(rows => rows[0]?.recovering).length
+  const ready = await Promise.all(others.map(follows))
+  return ready.filter(Boolean).length
+}
+
+async function follows(member: Member): Promise<boolean> {
+  const [row] = await member.query<{ recovering: boolean }>('SELECT pg_is_in_recovery() AS recovering')
+  // PostgreSQL streams without its agent too.
+  const { state } = JSON.parse((await member.rest('/patroni')).body) as { readonly state?: string }
+  return row?.recovering === true && RUNNING.has(state ?? '')
 }
