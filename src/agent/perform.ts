@@ -63,7 +63,10 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
     case 'drop':
       return fromGuard(await guard.drop(action.term))
     case 'ensure-guard':
-      return (await guard.ensure(clock.limit(GUARD_LIMIT_MS))) ? done() : stopped('no guard')
+      if (!(await guard.ensure(clock.limit(GUARD_LIMIT_MS)))) return stopped('no guard')
+      // From now on its silence means something, also if it falls silent before the next look.
+      context.memory = { ...context.memory, guardMet: true }
+      return done()
     case 'run-job':
       return runJob(context, action.order)
     case 'clear-job':

@@ -55,6 +55,8 @@ export interface Memory {
   readonly requestId: string | null
   /** The guard was connected at some time of this process: its silence means something. */
   readonly guardMet: boolean
+  /** Since when this process has had no connection to a guard. */
+  readonly guardMissingSince: Instant | null
   /** Starts of the instance, newest first. */
   readonly starts: readonly Instant[]
   /** The instance was killed since it did not answer. */
@@ -96,6 +98,7 @@ export const EMPTY_MEMORY: Memory = {
   ownEnd: null,
   requestId: null,
   guardMet: false,
+  guardMissingSince: null,
   starts: [],
   hung: false,
   servedMarked: false,

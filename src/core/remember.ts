@@ -15,6 +15,7 @@ export function remember(view: View): Memory {
     ...memory,
     ownEnd: s.end ?? memory.ownEnd,
     guardMet: memory.guardMet || view.guard !== null,
+    guardMissingSince: view.guard ? null : (memory.guardMissingSince ?? view.now),
     silentSince: isSilent(s) ? (memory.silentSince ?? view.now) : null,
     startingSince: isComingUp(s) ? (memory.startingSince ?? view.now) : null,
     stopAskedAt: isDead(s) ? null : memory.stopAskedAt,

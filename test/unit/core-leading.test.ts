@@ -291,3 +291,9 @@ test('a silent guard is not trusted with a deadline that is near', () => {
   assert.equal(outcome(leading({ guard: armed(1400), memory: { guardMet: true } })).rule, 'guard-lost')
   assert.equal(outcome(leading({ guard: armed(5000), memory: { guardMet: true } })).rule, 'guard-missing')
 })
+
+test('a guard that a new agent can not reach is not waited for without end', () => {
+  const lost = (forMs: number) => outcome(leading({ guard: null, memory: { guardMissingSince: at(-forMs) } }))
+  assert.deepEqual(lost(4000), { rule: 'guard-missing', actions: ['ensure-guard'] })
+  assert.deepEqual(lost(5000), { rule: 'guard-lost', actions: ['kill', 'ensure-guard'] })
+})

@@ -8,6 +8,11 @@ import { wait } from './rule.ts'
 /** A guard that is connected but silent for so long is stopped or hung: the agent fences by itself. */
 const GUARD_SILENCE_MAX_MS = 2000
 
+/**
+ * A new agent that can't reach a guard for so long has a stopped one before it: nobody keeps the deadline that only
+ * that guard knows.
+ */
+const GUARD_START_MAX_MS = 5000
 /** A silent guard this close to its deadline may not keep it; one look of the agent can take a second. */
 const SILENT_DEADLINE_MS = 1500
 /** The guard is exact; a tick of it later it is not there. */
@@ -16,7 +21,7 @@ const GUARD_LATE_MS = 200
 export const SAFETY: readonly Rule[] = [
   {
     id: 'guard-lost',
-    when: 'the guard was there and is gone, has been silent for 2 s, or is silent shortly before its deadline',
+    when: 'the guard was there and is gone, has been silent for 2 s, is silent shortly before its deadline, or can not be reached for 5 s',
     does: 'kills the instance without it and starts a new guard',
     plan: s =>
       guardLost(s)
@@ -42,7 +47,11 @@ export const SAFETY: readonly Rule[] = [
     id: 'guard-missing',
     when: 'no guard is connected, or its echo is too old to act on',
     does: 'connects to it or starts one; nothing else happens without it',
-    plan: s => (s.guard ? null : { actions: [{ kind: 'ensure-guard' }], wakeInMs: 100 }),
+    plan: s => {
+      if (s.guard) return null
+      // One that is connected and silent needs time, not another connection: looking for it would delay a kill.
+      return { actions: s.view.guard ? [] : [{ kind: 'ensure-guard' }], wakeInMs: 100 }
+    },
   },
   {
     id: 'foreign-primary',
@@ -121,7 +130,9 @@ const FOREIGN_PRIMARY =
 
 function guardLost(s: Situation): boolean {
   const { guard, memory } = s.view
-  if (!guard) return memory.guardMet
+  const missing = memory.guardMissingSince
+  if (!guard)
+    return memory.guardMet || (missing !== null && elapsedAtMost(missing, s.now) >= GUARD_START_MAX_MS)
   if (s.guard) return false
   const { deadline } = guard.status
   const near = deadline !== null && remaining(deadline, s.now) <= SILENT_DEADLINE_MS
