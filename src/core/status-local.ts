@@ -117,6 +117,8 @@ function leads({ guard, record, holding }: Situation, now: Instant): boolean {
   // Without the store the deadline alone speaks: that is what it is for.
   const another = record !== null && (!holding || record.state === 'released' || record.term !== guard.term)
   if (another) return false
+  // Until its promotion is recorded a new cluster may still be created by somebody else.
+  if (record?.state === 'electing') return false
   if (guard.mode === 'unarmed') return true
   return guard.mode === 'armed' && guard.deadline !== null && !reached(guard.deadline, now)
 }
@@ -124,7 +126,8 @@ function leads({ guard, record, holding }: Situation, now: Instant): boolean {
 /** What can be known without asking anybody; whether it is this one's turn is for the takeover to say. */
 function isPromotable(situation: Situation): boolean {
   const { view, guard, running, end, lineage, frozen } = situation
-  const copyReady = view.remembered.seatState === 'ready' && end !== null && lineage !== 'diverged'
+  const copyReady =
+    view.remembered.seatState === 'ready' && end !== null && lineage !== 'diverged' && lineage !== 'foreign'
   const free = view.ending === 'no' && view.job?.state !== 'running' && frozen === null
   return running.kind === 'standby' && guard?.mode === 'standby' && copyReady && free
 }

@@ -297,3 +297,11 @@ test('a guard that a new agent can not reach is not waited for without end', () 
   assert.deepEqual(lost(4000), { rule: 'guard-missing', actions: ['ensure-guard'] })
   assert.deepEqual(lost(5000), { rule: 'guard-lost', actions: ['kill', 'ensure-guard'] })
 })
+
+test('the bootstrap marker goes with the recorded promotion, not before', () => {
+  const promoted = leading({
+    store: leaderState({ state: 'electing' }),
+    history: [{ timeline: 5, end: lsn(900) }],
+  })
+  assert.deepEqual(outcome(promoted).actions, ['ensure-standby-signal', 'T4', 'mark-served'])
+})

@@ -222,6 +222,8 @@ function serve(s: Situation): Plan {
           ? { failover: { value: null, modRevision: s.cluster.failover.modRevision } }
           : {}),
       }),
+      // Only behind T4: before it somebody else may create the cluster, and this copy would have to go.
+      ...(s.view.memory.servedMarked ? [] : [{ kind: 'mark-served' } as const]),
       ...(s.view.job && s.view.job.state !== 'running' ? [{ kind: 'clear-job' } as const] : []),
     ],
     memory: { lastAttemptAt: s.now },
