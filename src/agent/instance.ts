@@ -81,7 +81,10 @@ export async function promote(
   await engine.writeConfiguration(instanceSettings(view.settings), null, null, 'primary')
   await engine.reload()
   const outcome = fromGuard(await guard.promote(term))
-  if (outcome.kind === 'done') configured(context, view, 'primary', null)
+  if (outcome.kind === 'done') {
+    configured(context, view, 'primary', null)
+    context.memory = { ...context.memory, promotedTerm: term, promoteAskedAt: context.ports.clock.now() }
+  }
   return outcome
 }
 

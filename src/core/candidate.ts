@@ -2,9 +2,12 @@
 import { comparePositions, type Position } from '../kernel/lsn.ts'
 import { elapsedAtLeast, type Ms } from '../kernel/time.ts'
 import type { PeerReport } from './peer.ts'
-import { memberByInstall, memberByName, type Situation } from './situation.ts'
+import { heldOff, memberByInstall, memberByName, type Situation } from './situation.ts'
 import type { TermRecord } from './term.ts'
 import { FIRST_RIGHT_MS, STAGGER_MS } from './timers.ts'
+
+/** Whoever gave up a moment ago leaves it to others for so long, and not for ever: they may have given up too. */
+const HELD_OFF_TURN_MS: Ms = 5000
 
 /** Why the old leader can certainly acknowledge nothing more; null: it may. */
 export type Exclusion = 'released' | 'handed-over' | 'waited-out'
@@ -73,7 +76,8 @@ export function turnIn(s: Situation, exclusion: Exclusion): Ms {
   const rank = rankOf(s)
   const first = firstRight(s, exclusion)
   const named = first === s.view.me.name
-  const pause = (first !== null && !named ? FIRST_RIGHT_MS : 0) + (named ? 0 : rank * STAGGER_MS)
+  const tired = heldOff(s) ? HELD_OFF_TURN_MS : 0
+  const pause = tired + (first !== null && !named ? FIRST_RIGHT_MS : 0) + (named ? 0 : rank * STAGGER_MS)
   return Math.max(0, pause - waited)
 }
 

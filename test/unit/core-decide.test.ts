@@ -238,3 +238,11 @@ test('a promotion that was never recorded may still become the accepted history'
   const streamed = view({ store, instance: known(standby(position(7, 2000)), NOW), memory: silent(20_000) })
   assert.equal(outcome(streamed).rule, 'take')
 })
+
+test('who gave up a moment ago leaves it to others, and not for ever', () => {
+  const store = known(cluster({ leader: null, recordIs: { state: 'released' } }), NOW)
+  const tired = (sinceMs: number) =>
+    outcome(view({ store, memory: { heldOffUntil: at(20_000), excludedSince: at(-sinceMs) } })).rule
+  assert.equal(tired(4900), 'take-turn')
+  assert.equal(tired(5000), 'take')
+})

@@ -83,7 +83,7 @@ test('a leader whose PostgreSQL died takes a new term, and gives up after too ma
     directory: present,
   }
   assert.deepEqual(outcome(leading(dead)), { rule: 'self-take', actions: ['T3'] })
-  const often = { selfTakes: [at(-10_000), at(-20_000), at(-30_000)] }
+  const often = { selfTakes: [1, 2, 3, 4, 5].map(n => at(-10_000 * n)) }
   const released = leading({ ...dead, memory: often })
   assert.equal(outcome(released).rule, 'release-exhausted')
   assert.equal(termChange(released).before, 'drop')

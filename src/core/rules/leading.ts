@@ -13,7 +13,7 @@ import { type Plan, type Rule, wait } from './rule.ts'
 const HUNG_MS = 3000
 /** Takeovers of its own within this time before a member gives up leading. */
 const SELF_TAKE_WINDOW_MS = 60_000
-const SELF_TAKES_MAX = 3
+export const SELF_TAKES_MAX = 5
 const HOLD_OFF_MS = 30_000
 /** Of what PostgreSQL printed before it ended by itself. */
 const LAST_LINES = 4
@@ -53,7 +53,7 @@ export const LEADING: readonly Rule[] = [
     when: 'leading, the instance is dead, and it was promoted again too often',
     does: 'releases the leadership (T5) and stays away from it for a while',
     plan: s =>
-      leads(s) && s.record?.state !== 'released' && isDead(s) && tooManySelfTakes(s) && hasOtherMember(s)
+      leads(s) && s.record?.state === 'serving' && isDead(s) && tooManySelfTakes(s) && hasOtherMember(s)
         ? giveUp(s, HOLD_OFF_MS)
         : null,
   },

@@ -108,9 +108,7 @@ export const PROMOTING: readonly Rule[] = [
       const { promotedTerm, promoteAskedAt } = s.view.memory
       const asked = promotedTerm === s.record?.term && promoteAskedAt !== null
       if (asked && elapsedAtMost(promoteAskedAt, s.now) < PROMOTE_AGAIN_MS) return withRenewal(s, [], {})
-      return withRenewal(s, [promotion(s, s.record as TermRecord, s.end.timeline)], {
-        memory: { promotedTerm: s.record?.term ?? null, promoteAskedAt: s.now },
-      })
+      return withRenewal(s, [promotion(s, s.record as TermRecord, s.end.timeline)], {})
     },
   },
   {

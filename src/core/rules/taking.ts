@@ -3,7 +3,7 @@ import { comparePositions } from '../../kernel/lsn.ts'
 import { exclusionOf, obstacle, rankOf, turnIn } from '../candidate.ts'
 import { heldOff, type Situation } from '../situation.ts'
 import { take } from '../transaction.ts'
-import { leads } from './leading.ts'
+import { leads, SELF_TAKES_MAX } from './leading.ts'
 import { type Rule, wait } from './rule.ts'
 
 export const TAKING: readonly Rule[] = [
@@ -33,7 +33,10 @@ export const TAKEOVER: readonly Rule[] = [
         ? {
             actions: [take(s)],
             wakeInMs: 20,
-            memory: { lastAttemptAt: s.now, selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, 3) },
+            memory: {
+              lastAttemptAt: s.now,
+              selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, SELF_TAKES_MAX),
+            },
           }
         : null,
   },
@@ -73,14 +76,13 @@ export const BLOCKED: readonly Rule[] = [
     plan: s => {
       const exclusion = leads(s) ? null : exclusionOf(s)
       if (!exclusion) return null
-      const reason = heldOff(s) ? 'gave up leading a moment ago' : obstacle(s)
-      return wait({ exclusion, obstacle: reason }, 250)
+      return wait({ exclusion, obstacle: obstacle(s) }, 250)
     },
   },
 ]
 
 function ready(s: Situation): ReturnType<typeof exclusionOf> {
-  if (leads(s) || (heldOff(s) && !s.waitedOut)) return null
+  if (leads(s)) return null
   const exclusion = exclusionOf(s)
   return exclusion && obstacle(s) === null ? exclusion : null
 }
