@@ -9,7 +9,7 @@ import { elapsedAtMost, type Ms } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 
 /** Short enough that a report is from after the old leader's deadline once that has been waited out (F and rho). */
-const REPORT_AGE_MAX_MS: Ms = 1000
+const REPORT_AGE_MAX_MS: Ms = 500
 const REPORT_LIMIT_MS: Ms = 1000
 /** How long a tick waits for answers that it has not got yet. */
 const PATIENCE_MS: Ms = 150

@@ -6,6 +6,8 @@ import { heldOff, memberByInstall, memberByName, type Situation } from './situat
 import type { TermRecord } from './term.ts'
 import { FIRST_RIGHT_MS, STAGGER_MS } from './timers.ts'
 
+/** Until the reports of the other members are from after a release. */
+const SETTLE_MS: Ms = 300
 /** Whoever gave up a moment ago leaves it to others for so long, and not for ever: they may have given up too. */
 const HELD_OFF_TURN_MS: Ms = 5000
 
@@ -77,7 +79,10 @@ export function turnIn(s: Situation, exclusion: Exclusion): Ms {
   const first = firstRight(s, exclusion)
   const named = first === s.view.me.name
   const tired = heldOff(s) ? HELD_OFF_TURN_MS : 0
-  const pause = tired + (first !== null && !named ? FIRST_RIGHT_MS : 0) + (named ? 0 : rank * STAGGER_MS)
+  // Of a release nobody has heard before: what the others said a moment ago is older than the leader's last commits.
+  const settling = exclusion === 'released' && !named ? SETTLE_MS : 0
+  const pause =
+    settling + tired + (first !== null && !named ? FIRST_RIGHT_MS : 0) + (named ? 0 : rank * STAGGER_MS)
   return Math.max(0, pause - waited)
 }
 

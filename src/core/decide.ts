@@ -40,6 +40,7 @@ export const RULES: readonly Rule[] = [
 
 const TICK_MS: Ms = 1000
 const DEADLINE_CHECK_MS: Ms = 210
+const SILENT_TICK_MS: Ms = 250
 
 export function decide(view: View): { readonly decision: Decision; readonly memory: Memory } {
   const memory = remember(view)
@@ -75,7 +76,9 @@ function nextLook(s: Situation): Ms {
   const deadline = s.view.guard?.status.deadline
   // Shortly after it, to see that the guard has kept it.
   const check = deadline ? remaining(deadline, s.now) + DEADLINE_CHECK_MS : TICK_MS
-  return Math.max(20, Math.min(TICK_MS, renewal, untilOut, check))
+  // While the leader may have to be replaced the others ask for this member's position: it must be a fresh one.
+  const silent = !s.holding && s.record && (s.silence ?? 0) > s.record.ttl / 2 ? SILENT_TICK_MS : TICK_MS
+  return Math.max(20, Math.min(silent, renewal, untilOut, check))
 }
 
 /** The member key: at once when something significant changed, positions once in loop_wait. */

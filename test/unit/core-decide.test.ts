@@ -127,12 +127,14 @@ test('a released leadership is taken at once, by the successor first', () => {
   const released = (successor: string | null) =>
     known(cluster({ leader: null, recordIs: { state: 'released', successor } }), NOW)
   assert.equal(outcome(view({ store: released('birch') })).rule, 'take')
-  assert.equal(outcome(view({ store: released(null) })).rule, 'take')
+  // First the others' reports must be from after the release.
+  assert.equal(outcome(view({ store: released(null) })).rule, 'take-turn')
+  assert.equal(outcome(view({ store: released(null), memory: { excludedSince: at(-300) } })).rule, 'take')
   assert.equal(
     outcome(view({ store: released('cedar'), memory: { excludedSince: at(-1000) } })).rule,
     'take-turn',
   )
-  assert.equal(outcome(view({ store: released('cedar'), memory: { excludedSince: at(-2000) } })).rule, 'take')
+  assert.equal(outcome(view({ store: released('cedar'), memory: { excludedSince: at(-2300) } })).rule, 'take')
 })
 
 test('after a clean stop nobody with less than the final position takes over while the old leader may', () => {
@@ -141,7 +143,7 @@ test('after a clean stop nobody with less than the final position takes over whi
     NOW,
   )
   assert.equal(outcome(view({ store })).rule, 'take-blocked')
-  assert.equal(outcome(view({ store, memory: silent(20_000) })).rule, 'take')
+  assert.equal(outcome(view({ store, memory: { ...silent(20_000), excludedSince: at(-300) } })).rule, 'take')
 })
 
 test('a takeover gives a term and a timeline that nobody ever had', () => {
@@ -243,6 +245,6 @@ test('who gave up a moment ago leaves it to others, and not for ever', () => {
   const store = known(cluster({ leader: null, recordIs: { state: 'released' } }), NOW)
   const tired = (sinceMs: number) =>
     outcome(view({ store, memory: { heldOffUntil: at(20_000), excludedSince: at(-sinceMs) } })).rule
-  assert.equal(tired(4900), 'take-turn')
-  assert.equal(tired(5000), 'take')
+  assert.equal(tired(5200), 'take-turn')
+  assert.equal(tired(5300), 'take')
 })

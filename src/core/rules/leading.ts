@@ -69,6 +69,7 @@ export const LEADING: readonly Rule[] = [
             wakeInMs: 20,
             memory: {
               lastAttemptAt: s.now,
+              starts: [],
               selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, SELF_TAKES_MAX),
               hung: false,
             },

@@ -35,6 +35,7 @@ export const TAKEOVER: readonly Rule[] = [
             wakeInMs: 20,
             memory: {
               lastAttemptAt: s.now,
+              starts: [],
               selfTakes: [s.now, ...s.view.memory.selfTakes].slice(0, SELF_TAKES_MAX),
             },
           }
@@ -51,7 +52,7 @@ export const TAKEOVER: readonly Rule[] = [
         because: { exclusion, silenceMs: Math.round(s.silence ?? 0) },
         actions: [take(s)],
         wakeInMs: 20,
-        memory: { lastAttemptAt: s.now },
+        memory: { lastAttemptAt: s.now, starts: [] },
       }
     },
   },
