@@ -154,7 +154,13 @@ export const PLANTS: readonly Plant[] = [
     name: 'resume-before-arming',
     mistake: 'the end of a maintenance pause is recorded before a deadline counts again',
     breaks: ['I3'],
-    patches: [{ file: TRANSACTION, find: "before: 'arm' }", replace: "before: 'nothing' }" }],
+    patches: [
+      {
+        file: TRANSACTION,
+        find: "=== 'armed' ? 'nothing' : 'arm'",
+        replace: "=== 'armed' ? 'nothing' : 'nothing'",
+      },
+    ],
   },
   {
     name: 'guard-message-before-clock',

@@ -80,7 +80,9 @@ export function pause(situation: Situation, at: Position | null): TermChange {
 /** T6, end of the pause: the deadline counts before anybody may see that it does. */
 export function resume(situation: Situation, at: Position | null): TermChange {
   const record = renewedRecord(situation.view, situation.record as TermRecord, at)
-  return { ...renew(situation, { ...record, state: 'serving' }, 'T6'), before: 'arm' }
+  // Armed by an earlier attempt already: only a granted one may move the deadline (model: `d if d != OFF`).
+  const before = situation.guard?.mode === 'armed' ? 'nothing' : 'arm'
+  return { ...renew(situation, { ...record, state: 'serving' }, 'T6'), before }
 }
 
 /** T8. `systemIdentifier`: of data that exists already, or null when initdb is still to run. */

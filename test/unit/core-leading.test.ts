@@ -305,3 +305,8 @@ test('the bootstrap marker goes with the recorded promotion, not before', () => 
   })
   assert.deepEqual(outcome(promoted).actions, ['ensure-standby-signal', 'T4', 'mark-served'])
 })
+
+test('a second attempt to end a pause does not move a deadline that the first has set', () => {
+  const again = termChange(leading({ store: leaderState({ state: 'paused' }) }))
+  assert.deepEqual([again.record.state, again.before, again.after], ['serving', 'nothing', 'arm'])
+})
