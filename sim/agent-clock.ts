@@ -1,7 +1,9 @@
 // Time and chance as one process is given them.
 import type { Clock } from '../src/ports/clock.ts'
 import type { HostClock } from './host-clock.ts'
+import { limitSignal } from './limit.ts'
 import type { Process } from './process.ts'
+import type { Event } from './scheduler.ts'
 import type { World } from './world.ts'
 
 export function openClock(world: World, clock: HostClock, process: Process): Clock {
@@ -15,13 +17,14 @@ export function openClock(world: World, clock: HostClock, process: Process): Clo
       if (clock.now().mono < due - 1e-6) arm()
       else callback()
     }
-    const arm = () =>
-      void scheduler.after(Math.max(0.01, clock.dueAt(due) - scheduler.now()), () => {
-        if (!cancelled) process.deliver(fire)
-      })
+    let event: Event
+    const arm = () => {
+      event = scheduler.after(Math.max(0.01, clock.dueAt(due) - scheduler.now()), () => process.deliver(fire))
+    }
     arm()
     return () => {
       cancelled = true
+      event.run = null
     }
   }
   return {
@@ -29,9 +32,12 @@ export function openClock(world: World, clock: HostClock, process: Process): Clo
     wallTime: () => new Date(clock.wall()),
     after,
     limit: ms => {
-      const controller = new AbortController()
-      after(ms, () => controller.abort())
-      return controller.signal
+      const due = clock.now().mono + Math.max(0, ms)
+      const left = () => due - clock.now().mono
+      return limitSignal(
+        () => left() <= 0,
+        callback => after(left(), callback),
+      )
     },
     randomId: () => random.hex(),
   }
