@@ -29,6 +29,8 @@ export interface ClusterOptions {
   readonly product: (network: Network, etcd: EtcdCluster) => Product
   readonly names?: readonly string[]
   readonly kind?: Network['kind']
+  /** Changes hosts before anything runs on them. */
+  readonly prepareHosts?: (network: Network) => void
   /** Told at each step, for people who wait. */
   readonly progress?: (step: string) => void
 }
@@ -38,6 +40,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
   const progress = options.progress ?? (() => {})
   const network = openNetwork(options.names ?? MEMBER_NAMES, options.kind)
   try {
+    options.prepareHosts?.(network)
     progress(`${network.hosts.length} hosts ready (${network.kind})`)
     const etcd = etcdOn(network.hosts)
     etcd.startAll()

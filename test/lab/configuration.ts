@@ -21,6 +21,10 @@ export interface ClusterSettings {
   readonly binDirectory: string
   /** PostgreSQL parameters beyond the laboratory's own. */
   readonly parameters?: Readonly<Record<string, string | number>>
+  /** Further keys of the cluster-wide configuration: `synchronous_mode` and the like. */
+  readonly dynamic?: Readonly<Record<string, unknown>>
+  /** Where a member's data lies; in its host's directory by default. */
+  readonly dataDirectory?: (host: Host) => string
   /** Further sections, merged at the top level. */
   readonly sections?: Readonly<Record<string, unknown>>
 }
@@ -54,6 +58,7 @@ export function configurationOf(host: Host, settings: ClusterSettings): Record<s
         loop_wait: loopWait,
         retry_timeout: retryTimeout,
         maximum_lag_on_failover: 16 * 1024 * 1024,
+        ...settings.dynamic,
         postgresql: { use_pg_rewind: true, parameters: { ...PARAMETERS, ...settings.parameters } },
       },
       initdb: [{ encoding: 'UTF8' }, 'data-checksums'],
@@ -61,7 +66,7 @@ export function configurationOf(host: Host, settings: ClusterSettings): Record<s
     postgresql: {
       listen: address('postgres'),
       connect_address: address('postgres'),
-      data_dir: dataDirectoryOf(host),
+      data_dir: (settings.dataDirectory ?? dataDirectoryOf)(host),
       bin_dir: settings.binDirectory,
       // Not in the data directory: a base backup would copy the socket's lock file.
       parameters: { unix_socket_directories: host.directory },

@@ -43,6 +43,7 @@ export function openLoopback(names: readonly string[]): Network {
     plug: () => {},
     lose: host => killAll(() => host.processes()),
     cut: impossible,
+    mend: () => {},
     partition: impossible,
     cutPort: impossible,
     heal: () => {},

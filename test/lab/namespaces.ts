@@ -58,7 +58,7 @@ export function openNamespaces(names: readonly string[]): Network {
   const client = all.at(-1)!
   const hosts = all.slice(0, -1)
   const cuts = new Set<string>()
-  const rules: (() => void)[] = []
+  const rules = new Set<() => void>()
   const known = (host: Host) => all.find(other => other.name === host.name)!
 
   const unplug = (host: Host) => ip('-n', bridge, 'link', 'set', known(host).cable, 'down')
@@ -71,6 +71,14 @@ export function openNamespaces(names: readonly string[]): Network {
       }
     }
   }
+  const mend = (from: readonly Host[], to: readonly Host[]) => {
+    for (const sender of from.map(known)) {
+      for (const receiver of to.map(known)) {
+        if (cuts.delete(`${sender.name} ${receiver.name}`))
+          neighbour(sender, 'replace', receiver.address, receiver.hardware)
+      }
+    }
+  }
   const cutPort = (from: Host, purpose: Purpose) => {
     const sender = known(from)
     const router = `${prefix}.${NO_ROUTER}`
@@ -79,10 +87,14 @@ export function openNamespaces(names: readonly string[]): Network {
     ip('-n', sender.namespace, 'route', 'replace', ...route)
     const rule = portRule(purpose)
     ip('-n', sender.namespace, 'rule', 'add', ...rule)
-    rules.push(() => ip('-n', sender.namespace, 'rule', 'delete', ...rule))
+    const undo = () => {
+      if (rules.delete(undo)) ip('-n', sender.namespace, 'rule', 'delete', ...rule)
+    }
+    rules.add(undo)
+    return undo
   }
   const heal = () => {
-    for (const undo of rules.splice(0)) undo()
+    for (const undo of [...rules]) undo()
     for (const pair of cuts) {
       const [sender, receiver] = pair.split(' ').map(name => all.find(host => host.name === name)!)
       neighbour(sender!, 'replace', receiver!.address, receiver!.hardware)
@@ -103,6 +115,7 @@ export function openNamespaces(names: readonly string[]): Network {
       killAll(() => known(host).processes())
     },
     cut,
+    mend,
     partition: (some, others) => {
       cut(some, others)
       cut(others, some)

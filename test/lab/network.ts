@@ -18,10 +18,15 @@ export interface Network {
   lose(host: Host): void
   /** Drops what these send to those, silently. One direction; connections stay open. */
   cut(from: readonly Host[], to: readonly Host[]): void
+  /** Undoes that cut. */
+  mend(from: readonly Host[], to: readonly Host[]): void
   /** Both directions. */
   partition(some: readonly Host[], others: readonly Host[]): void
-  /** Drops what this host sends to that port of any other, silently: a service is cut off, the host is not. */
-  cutPort(from: Host, purpose: Purpose): void
+  /**
+   * Drops what this host sends to that port of any other, silently: a service is cut off, the host is not. Undone by
+   * the function that is returned, or by `heal`.
+   */
+  cutPort(from: Host, purpose: Purpose): () => void
   /** Undoes every cut and unplug. */
   heal(): void
   /** Ends all processes and leaves nothing behind; with `keep` the logs are copied first. Returns where to. */

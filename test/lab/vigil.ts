@@ -22,7 +22,7 @@ export function installVigil(directory: string, settings: ClusterSettings): Prod
   const user = databaseUser()
   return {
     name: 'vigil',
-    dataDirectory: dataDirectoryOf,
+    dataDirectory: settings.dataDirectory ?? dataDirectoryOf,
     prepare: host => {
       const state = stateDirectoryOf(host)
       mkdirSync(state, { recursive: true })

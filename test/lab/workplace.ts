@@ -1,7 +1,16 @@
 // The directory of one laboratory and what a crashed one left behind. Names carry the owner's pid, so that only what
 // has no owner any more is removed.
-import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { execFileSync, spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { isRoot } from './database-user.ts'
@@ -58,10 +67,20 @@ export function closeWorkplace(workplace: Workplace, keep: boolean): string | nu
 /** Ends every process of a laboratory and removes its namespaces and its directory. Safe to repeat. */
 function removeWorkplace({ id, directory }: Workplace): void {
   const namespaces = namespacesOf(name => name.startsWith(`${PREFIX}${id}-`))
+  const mounts = mountsBelow(directory)
+  // Who writes to a frozen file system does not even die.
+  for (const mount of mounts) spawnSync('fsfreeze', ['--unfreeze', mount], { stdio: 'ignore' })
   for (const name of namespaces) killAll(() => processesInNamespace(join(NAMESPACE_DIRECTORY, name)))
   killAll(() => processesIn(directory))
+  for (const mount of mounts) execFileSync('umount', ['--lazy', mount], { stdio: 'ignore' })
   for (const name of namespaces) execFileSync('ip', ['netns', 'delete', name], { stdio: 'ignore' })
   rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
+}
+
+/** File systems of its own that a laboratory has mounted. */
+function mountsBelow(directory: string): readonly string[] {
+  const lines = readFileSync('/proc/self/mounts', 'utf8').split('\n')
+  return lines.map(line => line.split(' ')[1] ?? '').filter(mount => mount.startsWith(`${directory}/`))
 }
 
 /** Removes laboratories whose owner is gone: a run that was killed could not clean up. */

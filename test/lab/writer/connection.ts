@@ -12,6 +12,8 @@ export interface Look {
 export interface Connection {
   query<Row extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<Row[]>
   look(): Promise<Look>
+  /** What the server warned of while it answered the last statement: a wait for a standby that was cancelled. */
+  readonly warning: () => string | null
   /** Why the connection ended by itself; null while it lives. */
   readonly broken: () => string | null
   close(): void
@@ -35,6 +37,10 @@ export async function connect(server: ServerAddress, login: Login): Promise<Conn
   client.on('end', () => {
     broken ??= 'the connection ended'
   })
+  let warning: string | null = null
+  client.on('notice', notice => {
+    if (notice.severity === 'WARNING') warning = notice.message ?? 'a warning'
+  })
   const close = () => {
     client.connection.stream.destroy()
   }
@@ -44,11 +50,14 @@ export async function connect(server: ServerAddress, login: Login): Promise<Conn
     close()
     throw error
   }
-  const query = async <Row extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<Row[]> =>
-    (await client.query<Row>(statement)).rows
+  const query = async <Row extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<Row[]> => {
+    warning = null
+    return (await client.query<Row>(statement)).rows
+  }
   return {
     query,
     look: async () => (await query<Look & pg.QueryResultRow>({ text: LOOK, name: 'look' }))[0]!,
+    warning: () => warning,
     broken: () => broken,
     close,
   }

@@ -4,8 +4,9 @@ import { readFileSync } from 'node:fs'
 import { FIRST_PINNED_CLIENT, openRecorder } from '../record.ts'
 import type { ServerAddress } from '../sql.ts'
 import type { WriterPlan } from '../writer.ts'
+import { changes, chooseFrom } from './choice.ts'
 import { runSession } from './session.ts'
-import { type Watch, watchServer } from './watch.ts'
+import { watchServer } from './watch.ts'
 
 await main(JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as WriterPlan)
 
@@ -27,33 +28,4 @@ async function main(plan: WriterPlan): Promise<void> {
   await Promise.all([...roaming, ...pinned])
   recorder.close()
   process.exit(0)
-}
-
-interface Changes {
-  readonly announce: () => void
-  /** Resolves at the next change, or when the client is to end (false). */
-  readonly next: () => Promise<boolean>
-}
-
-function changes(stop: AbortSignal): Changes {
-  let waiting: ((goOn: boolean) => void)[] = []
-  const release = (goOn: boolean) => {
-    const released = waiting
-    waiting = []
-    for (const resolve of released) resolve(goOn)
-  }
-  stop.addEventListener('abort', () => release(false))
-  return {
-    announce: () => release(true),
-    next: () => (stop.aborted ? Promise.resolve(false) : new Promise(resolve => waiting.push(resolve))),
-  }
-}
-
-/** The first in the list that accepts writes, as libpq would take it. */
-async function chooseFrom(watches: readonly Watch[], change: Changes): Promise<ServerAddress | null> {
-  for (;;) {
-    const open = watches.find(watch => watch.writableOn() !== null)
-    if (open) return open.server
-    if (!(await change.next())) return null
-  }
 }

@@ -14,6 +14,8 @@ export interface SessionOptions {
   readonly intervalMs: number
   readonly recorder: Recorder
   readonly stop: AbortSignal
+  /** What the session says first on each connection. */
+  readonly prepare?: string
   /** The server to write to now; waits until there is one. null when the session is to end. */
   readonly choose: () => Promise<ServerAddress | null>
 }
@@ -44,13 +46,14 @@ interface Target {
 /** null when the server can't be reached or does not accept writes; neither is an error that an application would see. */
 async function open(
   server: ServerAddress,
-  { client, login, recorder }: SessionOptions,
+  { client, login, recorder, prepare }: SessionOptions,
 ): Promise<Target | null> {
   let connection: Connection | null = null
   try {
     connection = await connect(server, login)
     const { writable, timeline } = await connection.look()
     if (writable) {
+      if (prepare !== undefined) await connection.query({ text: prepare })
       recorder.write({ kind: 'connected', client, atNs: monotonicNs(), server: serverName(server), timeline })
       return { server, connection, timeline }
     }
@@ -89,16 +92,22 @@ async function writeUntilTrouble(target: Target, first: number, options: Session
         values: [client, sequence],
       })
       const atNs = monotonicNs()
-      recorder.write({
-        kind: 'acknowledged',
-        client,
-        sequence,
-        sentNs,
-        atNs,
-        server: name,
-        timeline,
-        insertedAt: rows[0]!.position,
-      })
+      const warning = connection.warning()
+      recorder.write(
+        warning === null
+          ? {
+              kind: 'acknowledged',
+              client,
+              sequence,
+              sentNs,
+              atNs,
+              server: name,
+              timeline,
+              insertedAt: rows[0]!.position,
+            }
+          : // The wait for a standby was cancelled: the row is there, and nobody has promised that it stays.
+            { kind: 'unknown', client, sequence, atNs, server: name, reason: warning },
+      )
       sequence += 1
     } catch (error) {
       const kind = certainlyRefused(error) ? 'refused' : 'unknown'
@@ -112,11 +121,11 @@ async function writeUntilTrouble(target: Target, first: number, options: Session
 }
 
 /** An answer of the server that excludes a commit. Ends of sessions and cancellations (class 57, 08) don't: they may come after it. */
-function certainlyRefused(error: unknown): boolean {
+export function certainlyRefused(error: unknown): boolean {
   return error instanceof pg.DatabaseError && error.code !== undefined && !/^(57|08|58|XX)/.test(error.code)
 }
 
-function describe(error: unknown): string {
+export function describe(error: unknown): string {
   if (error instanceof pg.DatabaseError) return `${error.code} ${error.message}`
   return error instanceof Error ? error.message : String(error)
 }
