@@ -19,7 +19,9 @@ import { createRecorder } from './recorder.ts'
 /** Between two ticks, however often something wakes the loop. */
 const TICK_GAP_MS: Ms = 20
 /** Hints of the store's watch that follow an own write closely are about that write. */
-const ECHO_MS: Ms = 100
+const ECHO_MS: Ms = 50
+/** After a renewal without success: the record may be somebody else's by now. */
+const DOUBT_MS: Ms = 20
 const REQUESTS_MAX = 8
 
 export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandle {
@@ -46,6 +48,7 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
     latest = { view: { ...before, memory }, decision }
     const performed: string[] = []
     let stoppedBy: string | null = null
+    let wakeInMs = decision.wakeInMs
     for (const action of decision.actions) {
       // The watch may tell of it before the answer does.
       if (writesStore(action)) wroteAt = ports.clock.now()
@@ -55,11 +58,12 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
       // Stopping after any prefix leaves the cluster safe; the next tick decides again.
       if (outcome.kind === 'stopped') {
         stoppedBy = outcome.reason
+        if (isRenewal(action)) wakeInMs = Math.min(wakeInMs, DOUBT_MS)
         break
       }
     }
     recorder.record(latest.view, decision, performed, stoppedBy)
-    return decision.wakeInMs
+    return wakeInMs
   }
 
   const pulse = createPulse(ports.clock)
@@ -108,6 +112,10 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
 
 function writesStore({ kind }: Action): boolean {
   return kind === 'change-term' || kind === 'publish'
+}
+
+function isRenewal(action: Action): boolean {
+  return action.kind === 'change-term' && (action.id === 'T1' || action.id === 'T1b')
 }
 
 function file(context: Context, request: MemberRequest): Promise<RequestOutcome> {

@@ -47,14 +47,15 @@ export function decide(view: View): { readonly decision: Decision; readonly memo
   const situation = situationOf({ ...view, memory })
   const [rule, plan] = firstMatch(situation)
   const actions = [...plan.actions, ...publication(situation, plan)]
+  const after = { ...memory, ...plan.memory }
   return {
     decision: {
       rule: rule.id,
       because: plan.because ?? {},
       actions,
-      wakeInMs: Math.max(0, plan.wakeInMs ?? nextLook(situation)),
+      wakeInMs: Math.max(0, plan.wakeInMs ?? nextLook(situation, after)),
     },
-    memory: { ...memory, ...plan.memory },
+    memory: after,
   }
 }
 
@@ -67,8 +68,7 @@ function firstMatch(situation: Situation): readonly [Rule, Plan] {
 }
 
 /** The next second, or earlier: when a renewal is due, or when the old leader will be waited out. */
-function nextLook(s: Situation): Ms {
-  const { lastAttemptAt } = s.view.memory
+function nextLook(s: Situation, { lastAttemptAt }: Memory): Ms {
   const renewal =
     s.holding && lastAttemptAt ? s.view.settings.renewalMs - elapsedAtMost(lastAttemptAt, s.now) : TICK_MS
   const left = !s.holding && s.record && s.silence !== null ? waitOf(s.record.ttl) - s.silence : TICK_MS
