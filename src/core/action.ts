@@ -2,16 +2,19 @@
 import type { Lsn, Timeline } from '../kernel/lsn.ts'
 import type { Ms } from '../kernel/time.ts'
 import type { FailoverRequest, HistoryRow, MemberRecord } from './cluster.ts'
+import type { FailsafeQuestion } from './failsafe.ts'
 import type { Upstream } from './instance.ts'
 import type { JobOrder } from './job.ts'
 import type { Attempt } from './memory.ts'
 import type { RequestOutcome } from './request.ts'
+import type { NamesInFile } from './synchronous/names.ts'
+import type { SealPromise, SealRequest } from './synchronous/seal.ts'
 import type { TermRecord } from './term.ts'
 
 /** A transaction of protocol A6. It always compares the exact revision of the term record. */
 export interface TermChange {
   readonly kind: 'change-term'
-  readonly id: 'T1' | 'T1b' | 'T3' | 'T4' | 'T5' | 'T6' | 'T8'
+  readonly id: 'T1' | 'T1b' | 'T2' | 'T3' | 'T4' | 'T5' | 'T6' | 'T8'
   /** Revision of the record it replaces; null: the record must be absent. */
   readonly expected: bigint | null
   readonly record: TermRecord
@@ -32,6 +35,10 @@ export interface SideWrites {
   /** `initialize`; `ifAbsent`: only when it is absent, compared in the same transaction. */
   readonly initialize?: { readonly value: string; readonly ifAbsent: boolean }
   readonly status?: string
+  /** `/sync`, Patroni's form; compared with the revision it was read at, null: it was absent. */
+  readonly sync?: { readonly value: string; readonly modRevision: bigint | null }
+  /** Addresses of the members, for a leader without a store (Patroni's key). */
+  readonly failsafe?: string
   readonly history?: readonly HistoryRow[]
   readonly config?: Readonly<Record<string, unknown>>
   /** Replaces the operators' request that had this revision. */
@@ -54,6 +61,7 @@ export type Action =
       readonly from: Timeline
       readonly timeline: Timeline
       readonly lsn: Lsn
+      readonly names: NamesInFile
     }
   /** `standby.signal` back on disk beside the running primary. */
   | { readonly kind: 'ensure-standby-signal' }
@@ -65,8 +73,13 @@ export type Action =
       readonly role: 'primary' | 'standby'
       readonly upstream: Upstream | null
       readonly slot: string | null
+      readonly names: NamesInFile
       readonly signature: string
     }
+  /** Shows what every process of the primary has been told, and writes WAL after it (protocol A8, step 3). */
+  | { readonly kind: 'prove-names'; readonly text: string }
+  /** Walsenders that must not count, or that do not adopt. */
+  | { readonly kind: 'terminate-backends'; readonly pids: readonly number[] }
   | {
       readonly kind: 'ensure-slots'
       readonly wanted: readonly string[]
@@ -82,6 +95,18 @@ export type Action =
   | { readonly kind: 'remove-unfinished' }
   /** The seat's state, in the journal. */
   | { readonly kind: 'mark-seat'; readonly state: 'ready' | 'incomplete' | 'diverged' }
+  /** Promises on disk, then stops receiving; the instance may be down. */
+  | { readonly kind: 'seal'; readonly promise: SealPromise }
+  /** The promise is fulfilled; nothing below `floor` is streamed from any more. */
+  | { readonly kind: 'unseal'; readonly floor: number }
+  /** Asks every other member to seal itself; the answers come into the view when they come. */
+  | { readonly kind: 'ask-seals'; readonly request: SealRequest }
+  /** Asks these installations for their promise; with all of them the deadline moves. */
+  | {
+      readonly kind: 'ask-failsafe'
+      readonly question: FailsafeQuestion
+      readonly installs: readonly string[]
+    }
   /** The member key, with the agent's lease. */
   | { readonly kind: 'publish'; readonly member: MemberRecord }
   /** Replaces the operators' request of this revision. */

@@ -1,5 +1,6 @@
 // PostgreSQL as it was seen: the data directory, and the running instance.
 import type { Lsn, Position, Timeline } from '../kernel/lsn.ts'
+import type { Ms } from '../kernel/time.ts'
 
 /** What lies in the data directory. */
 export type DataDirectory =
@@ -40,6 +41,10 @@ interface RunningStatus {
   readonly serverVersion: number
   /** ISO text. */
   readonly postmasterStartedAt: string
+  /** synchronous_standby_names in force. */
+  readonly synchronousNames: string
+  /** Blocks with a wrong checksum that were met since the statistics began, in all databases. */
+  readonly checksumFailures: number
   /** Parameters that wait for a restart: name -> value in the file and value in force. */
   readonly pendingRestart: Readonly<Record<string, { readonly oldValue: string; readonly newValue: string }>>
 }
@@ -48,7 +53,11 @@ export interface PrimaryStatus extends RunningStatus {
   readonly kind: 'primary'
   /** Flush position. */
   readonly position: Position
+  /** Where the next record goes: beyond the flush position, somebody may be waiting for the disk. */
+  readonly inserted: Lsn
   readonly replication: readonly ReplicationConnection[]
+  /** Where commits do not wait for standbys although the cluster is synchronous, in words. */
+  readonly weakCommits: readonly WeakCommits[]
   readonly slots: readonly SlotStatus[]
 }
 
@@ -60,16 +69,26 @@ export interface StandbyStatus extends RunningStatus {
   readonly received: Lsn | null
   /** Replay has used up the local WAL: the position is the end of what this copy has. */
   readonly localWalReplayed: boolean
+  /** A walreceiver process exists. */
+  readonly receiving: boolean
+  /** Since the upstream was last heard; null: no receiver, or nothing heard yet. */
+  readonly heardMs: Ms | null
   /** `streaming`, `in archive recovery` or null. */
   readonly replicationState: string | null
   /** primary_conninfo is set, and whom it names (host and port). */
   readonly upstream: { readonly host: string; readonly port: number } | null
   readonly replayPaused: boolean
+  /** recovery_min_apply_delay is set: a promotion would first have to replay what it holds back. */
+  readonly applyDelayed: boolean
   readonly replayedAt: string | null
   readonly slots: readonly SlotStatus[]
 }
 
 export interface ReplicationConnection {
+  /** Of the walsender. */
+  readonly pid: number
+  /** That it reads from; null: none. */
+  readonly slot: string | null
   readonly user: string
   readonly applicationName: string
   readonly clientAddress: string | null
@@ -77,6 +96,14 @@ export interface ReplicationConnection {
   readonly syncState: string
   readonly syncPriority: number
   readonly flushed: Lsn | null
+}
+
+/** A setting of `synchronous_commit` that a commit of these sessions is acknowledged by before a standby has it. */
+export interface WeakCommits {
+  readonly value: string
+  /** null: every role, every database. */
+  readonly role: string | null
+  readonly database: string | null
 }
 
 export interface SlotStatus {

@@ -1,6 +1,8 @@
 // What the agent carries from tick to tick; lost with the process. Written by decide() and by the outcome of actions.
-import type { Position } from '../kernel/lsn.ts'
+import type { Lsn, Position } from '../kernel/lsn.ts'
 import type { Instant, Ms } from '../kernel/time.ts'
+import type { Failsafe, FailsafePromise, Led } from './failsafe.ts'
+import type { TermRecord } from './term.ts'
 
 /** One sent transaction on the term record whose answer may still come, or never (protocol A6). */
 export interface Attempt {
@@ -11,13 +13,28 @@ export interface Attempt {
   /** What an applied attempt entitles to. */
   readonly after: 'arm' | 'unarm' | 'nothing'
   readonly id: string
+  /** Revision that it replaces; null: none. It is void once the record has a newer one. */
+  readonly base: bigint | null
+  readonly record: TermRecord
+}
+
+/** How far the names in force are known to be in force everywhere (protocol A8, steps 3 and 4). */
+export interface NamesProof {
+  /** synchronous_standby_names that it is about. */
+  readonly names: string
+  /** New WAL, written after every process had been told: whoever reports it flushed has adopted. */
+  readonly told: Lsn
+  readonly since: Instant
+  readonly adopted: boolean
+  /** A flush position after the adoption: enough seats of the new rule must have it. */
+  readonly caughtUpAt: Position | null
 }
 
 export const ATTEMPTS_KEPT = 4
 
 export interface Memory {
   /** The newest revision of the term record, and when this process first received it. */
-  readonly seen: { readonly revision: bigint; readonly at: Instant } | null
+  readonly seen: { readonly revision: bigint; readonly at: Instant; readonly nonce?: string } | null
   /** Newest first. */
   readonly attempts: readonly Attempt[]
   /** One own transaction has succeeded since the start and since the last unknown result. */
@@ -73,6 +90,36 @@ export interface Memory {
   readonly discardDue: boolean
   /** Since when, without a break, another installation has stood in the member key of this name. */
   readonly nameTakenSince: Instant | null
+  /** When this process first looked. */
+  readonly startedAt: Instant | null
+  /** Last answer of the store that still showed the newest revision. */
+  readonly sameAt: Instant | null
+  /** Observed silences before the newest renewals, of the last minute, newest first. */
+  readonly gaps: readonly { readonly ms: Ms; readonly at: Instant }[]
+  /** Start of the instance whose receiver was stopped for the promise in force. */
+  readonly cutFor: string | null
+  /** A receiver turned up on the sealed instance, when last. */
+  readonly receiverAt: Instant | null
+  /** Sealed member that missing WAL is fetched from, by name, and since when. */
+  readonly fetching: { readonly from: string; readonly since: Instant } | null
+  /** The leadership that an own transaction has confirmed; null: none, or something speaks against it. */
+  readonly led: Led | null
+  /** Term of this member that certainly is somebody else's or nobody's by now: a comparison was lost. */
+  readonly lostTerm: number | null
+  /** Looks at the store and transactions in a row that had no answer. */
+  readonly storeFailures: number
+  /** The leader asks the others, since the store does not answer. */
+  readonly failsafe: Failsafe | null
+  /** Given to a leader without a store; gone with the process. */
+  readonly failsafePromise: FailsafePromise | null
+  /** Of the names in force; null: nothing is proven, or nothing needs to be. */
+  readonly namesProof: NamesProof | null
+  /** When the names in the file were last written. */
+  readonly namesToldAt: Instant | null
+  /** When each seat was last seen fit for synchronous commits. */
+  readonly seatsSeen: Readonly<Record<string, Instant>>
+  /** Term whose end of recovery has reached enough seats for others to look (protocol A12-3). */
+  readonly visibleTerm: number | null
   /** Result of the last switchover or takeover that did not come about, for people. */
   readonly lastRefusal: string | null
 }
@@ -107,5 +154,20 @@ export const EMPTY_MEMORY: Memory = {
   promoteAskedAt: null,
   discardDue: true,
   nameTakenSince: null,
+  startedAt: null,
+  sameAt: null,
+  gaps: [],
+  cutFor: null,
+  receiverAt: null,
+  fetching: null,
+  led: null,
+  lostTerm: null,
+  storeFailures: 0,
+  failsafe: null,
+  failsafePromise: null,
+  namesProof: null,
+  namesToldAt: null,
+  seatsSeen: {},
+  visibleTerm: null,
   lastRefusal: null,
 }

@@ -13,6 +13,9 @@ export interface PeerReport {
   readonly noFailover: boolean
   /** Whether it may be promoted now, by its own word (seat ready, guard in `standby`). */
   readonly promotable: boolean
+  /** Identity of its copy of the data, by its own word; null: a real Patroni agent, or no copy. */
+  readonly seat: string | null
+  readonly seatState: 'ready' | 'incomplete' | 'diverged'
   /** The highest term it has seen. */
   readonly term: number | null
 }

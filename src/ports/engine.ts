@@ -1,5 +1,6 @@
 // PostgreSQL as the agent's shell sees it. The engine does what it is told and says what it sees; whether the
 // instance runs, and its start, stop, promotion and death, belong to the guard (ports/guard).
+import type { DiskPlace } from '../core/health.ts'
 import type {
   CloneProgress,
   ControlData,
@@ -8,7 +9,7 @@ import type {
   InstanceStatus,
   Upstream,
 } from '../core/instance.ts'
-import type { Timeline } from '../kernel/lsn.ts'
+import type { Lsn, Timeline } from '../kernel/lsn.ts'
 import type { StartCommand } from './guard.ts'
 
 export type {
@@ -28,7 +29,17 @@ export interface InstanceSettings {
   readonly parameters: Readonly<Record<string, string>>
   readonly hba: readonly string[] | null
   readonly ident: readonly string[] | null
+  /** For a primary; null: as the user configured it (asynchronous cluster). */
+  readonly synchronousNames?: string | null
+  /** Only the agent and standbys are let in (protocol A12-3). */
+  readonly closed?: boolean
 }
+
+export type WriteAnswer =
+  | { readonly kind: 'written' }
+  | { readonly kind: 'failed'; readonly reason: string }
+  /** Somebody answers and lets the agent not in (no session left, shutting down): says nothing of the disk. */
+  | { readonly kind: 'kept-out'; readonly reason: string }
 
 export interface Engine {
   /** The data directory, without a running instance being asked. Never throws for what it finds there. */
@@ -37,6 +48,13 @@ export interface Engine {
   status(signal: AbortSignal): Promise<InstanceStatus>
   /** Whether a NEW connection gets as far as the server's first answer: a stopped postmaster does not. */
   accepts(signal: AbortSignal): Promise<boolean>
+  /**
+   * Whether a NEW connection gets a record into the WAL, flushed, without waiting for standbys (protocol A12-1). Only of
+   * a primary, and one at a time: it may hang for as long as the disk does. Never throws.
+   */
+  writes(signal: AbortSignal): Promise<WriteAnswer>
+  /** Writes a small file on each file system in use. May hang as long as the disk does. @throws when given up. */
+  disks(signal: AbortSignal): Promise<readonly DiskPlace[]>
 
   /**
    * The command with which the guard starts the postmaster; TCP addresses are given here, never in the file. Called
@@ -53,6 +71,18 @@ export interface Engine {
     slot: string | null,
     role: 'primary' | 'standby',
   ): Promise<boolean>
+  /**
+   * No upstream in the file that wins, and certainly no walreceiver any more (protocol A8, steps 2-5): until the files
+   * name one again, this running standby receives nothing. @throws when that is not certain
+   */
+  stopReceiving(signal: AbortSignal): Promise<void>
+  /**
+   * Over a NEW connection, so that every process has been told before it: synchronous_standby_names in force, then WAL
+   * that waits for nobody and ends at `lsn`. Whoever reports that flushed has adopted the names. On a standby `lsn` is null.
+   */
+  adoption(signal: AbortSignal): Promise<{ readonly names: string; readonly lsn: Lsn | null }>
+  /** Walsenders only; others are left alone. */
+  terminateBackends(pids: readonly number[], signal: AbortSignal): Promise<void>
   /** Asks the running instance to re-read its files (SIGHUP), then reports what waits for a restart. */
   reload(): Promise<void>
 
