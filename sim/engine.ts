@@ -4,7 +4,7 @@ import type { Engine } from '../src/ports/engine.ts'
 import { type Answers, createAnswers, NEVER } from './engine-answers.ts'
 import { engineFiles, engineLongWork } from './engine-files.ts'
 import type { Process } from './process.ts'
-import { terminateSenders } from './streaming.ts'
+import { closeReceiver, terminateSenders } from './streaming.ts'
 import { ancestorOf, endOf, historyLines, lsnOf, positionOf } from './wal.ts'
 import type { Host, Instance, Postgres, World } from './world.ts'
 
@@ -40,6 +40,7 @@ function engineSessions(world: World, postgres: Postgres, { answer, quick, sessi
       return answer(hangs ? NEVER : quick(), () => postgres.instance?.postmaster.alive() === true, signal)
     },
     reload: () => answer(quick(), () => postgres.reload()),
+    stopReceiving: signal => answer(session() * 3, () => stopReceiving(postgres), signal),
     prepareCluster: signal => answer(session() * 5, () => requirePrimary(postgres), signal),
     checkpoint: signal =>
       answer(
@@ -71,6 +72,14 @@ function engineSessions(world: World, postgres: Postgres, { answer, quick, sessi
         signal,
       ),
   }
+}
+
+/** The files name no upstream any more, and the receiver is gone. */
+function stopReceiving({ instance, directory }: Postgres): void {
+  if (!instance?.postmaster.running() || !directory) throw new Error('no instance runs')
+  directory.configuration = { ...directory.configuration, upstream: null }
+  instance.configuration = directory.configuration
+  closeReceiver(instance)
 }
 
 function requirePrimary(postgres: Postgres): void {
@@ -111,6 +120,8 @@ function statusOf(postgres: Postgres): InstanceStatus {
     replayed: lsnOf(endOf(replayed)),
     received: instance.received ? lsnOf(endOf(flushed)) : null,
     localWalReplayed: instance.replayBehind === null,
+    receiving: instance.receiver !== null,
+    heardMs: null,
     replicationState: instance.receiver ? 'streaming' : null,
     upstream: upstreamOf(instance),
     replayPaused: false,

@@ -6,13 +6,46 @@ import type { View } from '../src/core/view.ts'
 import type { Instant } from '../src/kernel/time.ts'
 import type { PeerReport, Peers } from '../src/ports/peers.ts'
 import type { Process } from './process.ts'
-import type { Host, World } from './world.ts'
+import type { AgentRun, Host, World } from './world.ts'
 
 export function openPeers(world: World, host: Host, agent: Process): Peers {
-  const { network } = world
+  const asking = question(world, host, agent)
   return {
     report: (apiUrl, signal) =>
-      new Promise<PeerReport>((resolve, reject) => {
+      asking(apiUrl, signal, async run => {
+        const latest = run.handle.latest()
+        const report = latest && reportOf(latest, world.host(new URL(apiUrl).hostname)!.clock.now())
+        if (!report) throw new Error('not ready')
+        return report
+      }),
+    seal: (apiUrl, request, signal) =>
+      asking(apiUrl, signal, async run => {
+        const id = world.random.hex()
+        const outcome = await run.handle.request({ kind: 'seal', id, request })
+        if (outcome.kind === 'seal') return outcome.answer
+        throw new Error(outcome.text)
+      }),
+    serverAnswers: (connUrl, signal) =>
+      new Promise(resolve => {
+        const target = world.host(new URL(connUrl).hostname)
+        const no = () => resolve(false)
+        if (!target || signal.aborted) return no()
+        signal.addEventListener('abort', no, { once: true })
+        world.network.send(host.name, target.name, () => {
+          const { instance } = target.postgres
+          if (!target.up() || (instance?.postmaster.alive() && !instance.postmaster.running())) return
+          const answers = instance?.postmaster.running() ?? false
+          world.network.send(target.name, host.name, () => agent.deliver(() => resolve(answers)))
+        })
+      }),
+  }
+}
+
+/** One request to another agent and its answer, either of which may be lost. */
+function question(world: World, host: Host, agent: Process) {
+  const { network } = world
+  return <T>(apiUrl: string, signal: AbortSignal, ask: (run: AgentRun) => Promise<T>): Promise<T> =>
+      new Promise<T>((resolve, reject) => {
         const gaveUp = () => reject(new Error('no answer in time'))
         if (signal.aborted) return gaveUp()
         signal.addEventListener('abort', gaveUp, { once: true })
@@ -31,13 +64,13 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
           const run = target.agent
           if (!run?.process.alive()) return back(() => reject(new Error('connection refused')))
           run.process.deliver(() => {
-            const latest = run.handle.latest()
-            const report = latest && reportOf(latest, target.clock.now())
-            back(report ? () => resolve(report) : () => reject(new Error('not ready')))
+            ask(run).then(
+              answer => back(() => resolve(answer)),
+              error => back(() => reject(error)),
+            )
           })
         })
-      }),
-  }
+      })
 }
 
 /** As GET /patroni would say it, and the client would understand it. */

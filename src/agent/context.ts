@@ -5,8 +5,10 @@ import type { Job } from '../core/job.ts'
 import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { Settings } from '../core/settings.ts'
+import type { HolderContact } from '../core/synchronous/seal.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { AgentOptions, AgentPorts } from './options.ts'
+import type { SealRound } from './seal-watch.ts'
 
 export interface FiledRequest {
   readonly request: MemberRequest
@@ -26,6 +28,8 @@ export interface Context {
   lease: string | null
   /** The history of the timeline that the instance is on, and of which start of it. */
   history: { readonly of: string; readonly lines: readonly HistoryLine[] } | null
+  /** Why the member's memory could not be written at the last look; null: it was. */
+  notKept: string | null
   /** When the position was last kept on disk. */
   reportedAt: Instant | null
   /** Highest revision of the store in any read: a lower one is an old read. */
@@ -34,6 +38,13 @@ export interface Context {
   storeLostSince: Instant | null
   /** Members as they were last published, those whose key has gone included. */
   membersKnown: readonly MemberRecord[]
+  /** Of the record that was read last. */
+  holderKnown: { readonly install: string; readonly apiUrl: string; readonly connUrl: string } | null
+  holderContact: HolderContact | null
+  /** Questions to the holder that have not ended. */
+  readonly contacting: Set<'agent' | 'server'>
+  /** Questions for seals, for one revision of the record. */
+  seals: SealRound | null
   /** Something may have changed: decide again soon. */
   wake: () => void
   /** Ends the loop. */
@@ -51,10 +62,15 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     settings: null,
     lease: null,
     history: null,
+    notKept: null,
     reportedAt: null,
     storeRevision: 0n,
     storeLostSince: null,
     membersKnown: [],
+    holderKnown: null,
+    holderContact: null,
+    contacting: new Set(),
+    seals: null,
     wake: () => undefined,
     exit: () => undefined,
   }

@@ -8,7 +8,10 @@ import { reasonOf } from '../kernel/errors.ts'
 import { known, lost, type Reading } from '../kernel/reading.ts'
 import { type Ms, remaining } from '../kernel/time.ts'
 import type { Context } from './context.ts'
+import type { HealthWatch } from './health-watch.ts'
+import { watchHolder } from './holder-watch.ts'
 import { type PeerWatch, peersWanted } from './peer-watch.ts'
+import { sealAnswers } from './seal-watch.ts'
 
 const STATUS_LIMIT_MS: Ms = 1000
 const DIRECTORY_LIMIT_MS: Ms = 5000
@@ -16,7 +19,7 @@ const DIRECTORY_LIMIT_MS: Ms = 5000
 const URGENT_LIMIT_MS: Ms = 200
 const URGENT_BEFORE_MS: Ms = 1000
 
-export async function observe(context: Context, peers: PeerWatch): Promise<View> {
+export async function observe(context: Context, peers: PeerWatch, health: HealthWatch): Promise<View> {
   const { ports, options } = context
   const { clock, engine, guard } = ports
   const met = guard.status()
@@ -30,6 +33,7 @@ export async function observe(context: Context, peers: PeerWatch): Promise<View>
   const cluster = store.kind === 'known' ? store.value : null
   const settings = settingsOf(context, cluster)
   const wanted = cluster ? peersWanted(cluster, context) : []
+  watchHolder(context, cluster, settings)
   const draft = { cluster, instance }
   const [history, endsWithShutdown, reports] = await Promise.all([
     ownHistory(context, draft),
@@ -46,11 +50,15 @@ export async function observe(context: Context, peers: PeerWatch): Promise<View>
     guard: guard.status(),
     instance,
     accepts,
+    health: health.look(instance, alive),
+    notKept: context.notKept,
     directory,
     endsWithShutdown,
     failoverDueInMs: failoverDue(context, cluster),
     history,
     peers: reports,
+    seals: sealAnswers(context, cluster),
+    holderContact: context.holderContact,
     remembered: ports.journal.read(),
     memory: context.memory,
     job: context.job,

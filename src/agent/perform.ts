@@ -9,10 +9,12 @@ import { reasonOf } from '../kernel/errors.ts'
 import { comparePositions } from '../kernel/lsn.ts'
 import { elapsedAtMost, type Ms, reached } from '../kernel/time.ts'
 import type { Context } from './context.ts'
+import { askFailsafe } from './failsafe.ts'
 import { configure, promote, start } from './instance.ts'
 import { runJob } from './jobs.ts'
 import { changeTerm, credit, fromGuard } from './leadership.ts'
 import { done, type Outcome, stopped } from './outcome.ts'
+import { askSeals, seal } from './seal-watch.ts'
 
 const SQL_LIMIT_MS: Ms = 2000
 const GUARD_LIMIT_MS: Ms = 3000
@@ -60,6 +62,8 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
       return done()
     case 'terminate-walsenders':
       return endWalSenders(context, action.except, view)
+    case 'ask-failsafe':
+      return askFailsafe(context, action)
     case 'drop':
       return fromGuard(await guard.drop(action.term))
     case 'ensure-guard':
@@ -78,6 +82,18 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
       return done()
     case 'mark-seat':
       await ports.journal.write({ seatState: action.state })
+      return done()
+    case 'seal':
+      return seal(context, action.promise)
+    case 'unseal':
+      await ports.journal.write({
+        promise: null,
+        floor: Math.max(ports.journal.read().floor, action.floor),
+      })
+      context.memory = { ...context.memory, cutFor: null, fetching: null, configured: null }
+      return done()
+    case 'ask-seals':
+      askSeals(context, action.request)
       return done()
     case 'publish':
       return publish(context, action, view)

@@ -1,8 +1,10 @@
 // Asks other members' agents what they say of themselves; vigil's agents, and Patroni's as well.
 import * as z from 'zod'
+import { addressOf } from '../core/network-address.ts'
 import type { PeerReport } from '../core/peer.ts'
 import { type Lsn, lsn, type Position, parseLsn } from '../kernel/lsn.ts'
-import { type ClientTls, createHttpClient } from '../operations/ask.ts'
+import { basicAuthorization, type ClientTls, createHttpClient } from '../operations/ask.ts'
+import { SealReply } from '../operations/bodies.ts'
 import type { Peers } from '../ports/peers.ts'
 
 const Bytes = z.int().nonnegative()
@@ -35,10 +37,32 @@ const Body = z.object({
 
 type Body = z.infer<typeof Body>
 
-/** Sends no credentials: an address from the store may be anybody's. */
-export function createPeers(tls: ClientTls = {}): Peers & { close(): void } {
-  const client = createHttpClient(tls)
+export interface PeerOptions {
+  readonly tls?: ClientTls
+  /** What other members ask for before they change anything: all have the same. */
+  readonly credentials?: () => { readonly username: string; readonly password: string | null } | null
+  readonly serverAnswers: (host: string, port: number, signal: AbortSignal) => Promise<boolean>
+}
+
+/** Looks carry no credentials: an address from the store may be anybody's. A seal is asked for as an operator asks. */
+export function createPeers(options: PeerOptions): Peers & { close(): void } {
+  const client = createHttpClient(options.tls)
   return {
+    async seal(apiUrl, request, signal) {
+      const credentials = options.credentials?.() ?? null
+      const reply = await client.ask(new URL('/vigil/seal', apiUrl).href, {
+        method: 'POST',
+        body: { ...request, base: request.base.toString() },
+        headers: credentials ? { authorization: basicAuthorization(credentials) } : {},
+        signal,
+      })
+      if (reply.status !== 200) throw new Error(`${reply.status}: ${reply.text.slice(0, 200)}`)
+      return SealReply.parse(JSON.parse(reply.text))
+    },
+    async serverAnswers(connUrl, signal) {
+      const address = addressOf(connUrl)
+      return address !== null && options.serverAnswers(address.host, address.port, signal)
+    },
     async report(apiUrl, signal) {
       const reply = await client.ask(apiUrl, { signal })
       // Health-check paths carry the same body with 503; anything else that parses is an answer too.

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { startAgent } from '../agent/agent.ts'
-import { createPeers } from '../api/peers-client.ts'
+import { createPeers, type PeerOptions } from '../api/peers-client.ts'
 import { openApi } from '../api/server.ts'
 import { formatAddress } from '../config/address.ts'
 import { formatFinding } from '../config/finding.ts'
@@ -12,6 +12,7 @@ import { generateSampleConfig } from '../config/sample.ts'
 import { validateConfig } from '../config/validate.ts'
 import { newClusterConfig } from '../core/dynamic-config.ts'
 import { TTL_FLOOR_MS } from '../core/timeouts.ts'
+import { answersConnections } from '../engines/postgres/accepts.ts'
 import { openPostgres } from '../engines/postgres/engine.ts'
 import { createGuardClient } from '../guard/client.ts'
 import { openMachineClock } from '../guard/clock.ts'
@@ -84,7 +85,11 @@ async function runAgent(file: string | null): Promise<number> {
   const kv = openEtcd(await storeOptions(config), clock)
   const keys = clusterKeys(config.namespace, config.scope)
   const journal = await openJournal(config.stateDir, await machineIdentity())
-  const peers = createPeers(await peerTls(config))
+  const peers = createPeers({
+    tls: await peerTls(config),
+    credentials: () => config?.restapi.authentication ?? null,
+    serverAnswers: answersConnections,
+  })
   const guard = createGuardClient({
     stateDirectory: config.stateDir,
     dataDirectory: config.postgresql.dataDir,
@@ -202,7 +207,7 @@ async function becomeOwner({ postgresql, stateDir }: LocalConfig): Promise<void>
 }
 
 /** Members ask each other as clients of the REST interface. */
-async function peerTls(config: LocalConfig): Promise<Parameters<typeof createPeers>[0]> {
+async function peerTls(config: LocalConfig): Promise<NonNullable<PeerOptions['tls']>> {
   const files = config.ctl.tls.caFile
     ? config.ctl.tls
     : { ...config.ctl.tls, caFile: config.restapi.tls.caFile }

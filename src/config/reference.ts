@@ -2,6 +2,7 @@
 import {
   DYNAMIC_KEYS,
   DYNAMIC_POSTGRESQL_KEYS,
+  DYNAMIC_VIGIL_KEYS,
   type DynamicKey,
   LOCAL_ONLY_POSTGRESQL_KEYS,
 } from '../core/dynamic-keys.ts'
@@ -21,6 +22,8 @@ export function generateReference(): string {
     table(dynamicRows('', DYNAMIC_KEYS)),
     'Below `postgresql`:',
     table(dynamicRows('postgresql.', DYNAMIC_POSTGRESQL_KEYS)),
+    'Below `vigil`:',
+    table(dynamicRows('vigil.', DYNAMIC_VIGIL_KEYS)),
     `Only in the member's own file: ${LOCAL_ONLY_POSTGRESQL_KEYS.map(key => `\`${key}\``).join(', ')}.`,
     '## Variables of the environment',
     variables(),

@@ -2,6 +2,7 @@
 import {
   DYNAMIC_KEYS,
   DYNAMIC_POSTGRESQL_KEYS,
+  DYNAMIC_VIGIL_KEYS,
   type DynamicKey,
   LOCAL_ONLY_POSTGRESQL_KEYS,
 } from './dynamic-keys.ts'
@@ -56,10 +57,12 @@ export function checkDynamicConfig(
     return [{ severity: 'error', code: 'wrong-type', path: [], found: document, expected, hint: '' }]
   }
   const shared = document['postgresql']
+  const own = document['vigil']
   return [
     ...checkSection(document, [], DYNAMIC_KEYS),
     ...(isMapping(shared) ? checkSection(shared, ['postgresql'], DYNAMIC_POSTGRESQL_KEYS) : []),
     ...(isMapping(shared) ? checkParameters(shared) : []),
+    ...(isMapping(own) ? checkSection(own, ['vigil'], DYNAMIC_VIGIL_KEYS) : []),
     ...checkTimeouts(document, local),
   ]
 }
@@ -84,6 +87,7 @@ export function newClusterConfig(given: Document): Document {
   const defaults = {
     ...timings,
     maximum_lag_on_failover: 1_048_576,
+    failsafe_mode: true,
     postgresql: { use_pg_rewind: true, use_slots: true },
   }
   return patchDynamicConfig(defaults, given)

@@ -3,6 +3,7 @@ import {
   anything,
   boolean,
   bytes,
+  decimalSeconds,
   integer,
   isMapping,
   type Kind,
@@ -141,7 +142,7 @@ export const DYNAMIC_KEYS = {
   synchronous_mode: key(synchronousMode, 'off', 'later', 'Whether commits wait for standbys'),
   synchronous_mode_strict: key(boolean, false, 'later', 'Commits wait even when no standby is there'),
   synchronous_node_count: key(integer({ min: 1 }), 1, 'later', 'How many standbys a commit waits for'),
-  failsafe_mode: key(boolean, false, 'later', 'The primary goes on without the store if all members agree'),
+  failsafe_mode: key(boolean, false, 'used', 'The primary goes on without the store if all members agree'),
   pause: key(boolean, false, 'used', 'Maintenance: nothing is started, stopped or promoted by itself'),
   member_slots_ttl: key(
     seconds({ min: 0 }),
@@ -156,6 +157,29 @@ export const DYNAMIC_KEYS = {
   ignore_slots: key(ignoredSlots, [], 'used', 'Slots that are left alone'),
   standby_cluster: key(optionalMapping, null, 'later', 'This cluster follows another one'),
   postgresql: key(mapping, {}, 'used', 'See the keys of postgresql below'),
+  vigil: key(mapping, {}, 'used', 'See the keys of vigil below; Patroni ignores them'),
+} satisfies Readonly<Record<string, DynamicKey<unknown>>>
+
+/** Keys under `vigil`: what Patroni has no word for. */
+export const DYNAMIC_VIGIL_KEYS = {
+  suspicion: key(
+    decimalSeconds({ min: 2.5, max: 3600 }),
+    2500,
+    'used',
+    'Synchronous modes: how long a leader may be silent before a sealed standby replaces it',
+  ),
+  early_takeover: key(
+    boolean,
+    true,
+    'used',
+    'Synchronous modes: replace a silent leader with sealed standbys instead of waiting for the ttl',
+  ),
+  strict_reads: key(
+    boolean,
+    false,
+    'used',
+    'Synchronous modes: a leader that cannot renew stops by the suspicion, so that nobody reads old data for longer',
+  ),
 } satisfies Readonly<Record<string, DynamicKey<unknown>>>
 
 /** Set by the agent itself. */

@@ -1,5 +1,6 @@
 // What a member remembers across restarts, outside the data directory (protocol A3).
 import type { Lsn, Position, Timeline } from '../kernel/lsn.ts'
+import type { SealPromise, SeatState } from './synchronous/seal.ts'
 
 export interface OwnPromotion {
   readonly term: number
@@ -18,6 +19,8 @@ export interface MemberMemory {
   readonly rulesVersionMax: number
   /** The lowest term it may stream from. */
   readonly floor: number
+  /** It receives nothing until the record has moved on; null: not sealed. */
+  readonly promise: SealPromise | null
   /** The guard was armed for it, on this machine. */
   readonly servedTerm: number | null
   /** Written before each promotion. */
@@ -25,7 +28,7 @@ export interface MemberMemory {
   /** `standby.signal` was made sure of and no promotion of ours begun since: if it is gone, somebody promoted. */
   readonly signalExpected: boolean
   readonly seat: string | null
-  readonly seatState: 'ready' | 'incomplete' | 'diverged'
+  readonly seatState: SeatState
   /** The highest flush position ever reported of this seat. */
   readonly reported: Position | null
 }
@@ -40,6 +43,7 @@ export function freshMemory(install: string, machine: string): MemberMemory {
     revisionMax: 0n,
     rulesVersionMax: 0,
     floor: 0,
+    promise: null,
     servedTerm: null,
     promotions: [],
     signalExpected: false,

@@ -78,6 +78,12 @@ export interface Memory {
   readonly starts: readonly Instant[]
   /** The instance was killed since it did not answer. */
   readonly hung: boolean
+  /** When this member last killed an instance that did not answer. */
+  readonly hungKilledAt: Instant | null
+  /** The leader has doubts whether it can write: the others are asked meanwhile whether they can. */
+  readonly doubtful: boolean
+  /** Ends by itself of an instance in recovery, newest first; none after it has run for a while. */
+  readonly crashes: readonly Instant[]
   /** The leader has made sure that its directory carries no bootstrap marker. */
   readonly servedMarked: boolean
   /** The copy was rewound and has not been started since. */
@@ -148,6 +154,9 @@ export const EMPTY_MEMORY: Memory = {
   guardMissingSince: null,
   starts: [],
   hung: false,
+  hungKilledAt: null,
+  doubtful: false,
+  crashes: [],
   servedMarked: false,
   rewound: false,
   promotionMarked: false,

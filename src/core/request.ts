@@ -1,4 +1,6 @@
-// What an operator asked of this member (not of the cluster: that goes through the store).
+// What an operator or a candidate asked of this member (not of the cluster: that goes through the store).
+import type { FailsafeAsked } from './failsafe.ts'
+import type { SealAnswer, SealRequest } from './synchronous/seal.ts'
 
 export type MemberRequest =
   | { readonly kind: 'restart'; readonly id: string; readonly onlyIfPending: boolean }
@@ -9,7 +11,11 @@ export type MemberRequest =
       readonly fromLeader: boolean
     }
   | { readonly kind: 'reload'; readonly id: string }
+  /** From a leader without a store. `asked` null: a Patroni agent asks. */
+  | { readonly kind: 'failsafe'; readonly id: string; readonly asked: FailsafeAsked | null }
+  | { readonly kind: 'seal'; readonly id: string; readonly request: SealRequest }
 
 export type RequestOutcome =
   | { readonly kind: 'done'; readonly text: string }
   | { readonly kind: 'refused'; readonly text: string }
+  | { readonly kind: 'seal'; readonly answer: SealAnswer }

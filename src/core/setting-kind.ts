@@ -57,6 +57,15 @@ export function seconds(range: Range = {}): Kind<Ms> {
   return { expected: `a number of seconds${rangeText(range, ' s')}`, read }
 }
 
+/** Seconds with a fraction; gives milliseconds. */
+export function decimalSeconds(range: Range = {}): Kind<Ms> {
+  const read = (raw: unknown) => {
+    const value = inRange(readNumber(raw), range)
+    return value === undefined ? undefined : Math.round(value * 1000)
+  }
+  return { expected: `a number of seconds${rangeText(range, ' s')}`, read }
+}
+
 /** Bytes, or with a unit (`1048576`, `1MB`). */
 export function bytes(range: Range = {}): Kind<number> {
   return {

@@ -3,6 +3,7 @@ import type { Ms } from '../kernel/time.ts'
 import {
   DYNAMIC_KEYS,
   DYNAMIC_POSTGRESQL_KEYS,
+  DYNAMIC_VIGIL_KEYS,
   type DynamicKey,
   type IgnoredSlot,
   type PermanentSlot,
@@ -41,6 +42,10 @@ export interface Settings {
   readonly synchronousModeStrict: boolean
   readonly synchronousNodeCount: number
   readonly failsafeMode: boolean
+  /** Silence of the record before an early takeover (protocol A4). */
+  readonly suspicionMs: Ms
+  readonly earlyTakeover: boolean
+  readonly strictReads: boolean
   readonly pause: boolean
   /** Rows; 0: all. */
   readonly maxTimelinesHistory: number
@@ -91,6 +96,7 @@ export function effectiveSettings(
   const settings = {
     ...readTimeouts(top, local.ttlFloorMs, reader),
     ...readClusterSettings(top, reader),
+    ...readVigilSettings(mappingOr(NOTHING, top['vigil'], 'vigil', report), reader),
     ...readPostgresqlSettings(shared, local.postgresql, reader),
     ...readTagSettings(local.tags, report),
     renewalMs: RENEWAL_MS,
@@ -139,6 +145,18 @@ function readClusterSettings(top: Raw, { report, lastGood }: Reader) {
     slots: value('slots', lastGood?.slots),
     ignoreSlots: value('ignore_slots', lastGood?.ignoreSlots),
     standbyCluster: readStandbyCluster(top),
+  }
+}
+
+function readVigilSettings(own: Raw, { report, lastGood }: Reader) {
+  const value = <K extends keyof typeof DYNAMIC_VIGIL_KEYS, V>(name: K, last: V | undefined): V => {
+    const found = isGiven(own[name]) ? { name: `vigil.${name}`, value: own[name] } : null
+    return readValue(DYNAMIC_VIGIL_KEYS[name], found, last, report) as V
+  }
+  return {
+    suspicionMs: value('suspicion', lastGood?.suspicionMs) as Ms,
+    earlyTakeover: value('early_takeover', lastGood?.earlyTakeover) as boolean,
+    strictReads: value('strict_reads', lastGood?.strictReads) as boolean,
   }
 }
 

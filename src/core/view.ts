@@ -3,6 +3,7 @@ import type { Reading } from '../kernel/reading.ts'
 import type { Instant, Ms } from '../kernel/time.ts'
 import type { ClusterState } from './cluster.ts'
 import type { GuardStatus } from './guard-status.ts'
+import type { Health } from './health.ts'
 import type { DataDirectory, HistoryLine, InstanceStatus } from './instance.ts'
 import type { Job } from './job.ts'
 import type { MemberMemory } from './member-memory.ts'
@@ -10,6 +11,7 @@ import type { Memory } from './memory.ts'
 import type { PeerReport } from './peer.ts'
 import type { MemberRequest } from './request.ts'
 import type { Settings } from './settings.ts'
+import type { HolderContact, SealAnswer } from './synchronous/seal.ts'
 
 export interface View {
   readonly now: Instant
@@ -26,6 +28,10 @@ export interface View {
   readonly instance: Reading<InstanceStatus>
   /** Whether a new connection got the server's first answer; lost counts as no. Only asked while something runs. */
   readonly accepts: Reading<boolean>
+  /** What is known of this machine's ability to write. */
+  readonly health: Health
+  /** What must be remembered could not be written to the state directory: the reason. */
+  readonly notKept: string | null
   /** Read only while nothing runs. */
   readonly directory: Reading<DataDirectory>
   /** In state `handover`, on the successor: its WAL ends with the old leader's shutdown checkpoint. */
@@ -36,6 +42,10 @@ export interface View {
   readonly history: readonly HistoryLine[] | null
   /** By member name; only filled while a decision may need them. */
   readonly peers: Readonly<Record<string, Reading<PeerReport>>>
+  /** What other members answered to this one's request to seal themselves, by install, for the present revision. */
+  readonly seals: Readonly<Record<string, SealAnswer>>
+  /** null: not asked. */
+  readonly holderContact: HolderContact | null
   readonly remembered: MemberMemory
   readonly memory: Memory
   readonly job: Job | null

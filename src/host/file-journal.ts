@@ -25,6 +25,15 @@ const Stored = z.object({
   revisionMax: z.string().regex(/^\d+$/).transform(BigInt),
   rulesVersionMax: z.int().nonnegative(),
   floor: z.int().nonnegative(),
+  promise: z
+    .object({
+      term: z.int().nonnegative(),
+      base: z.string().regex(/^\d+$/).transform(BigInt),
+      candidate: z.string(),
+      cluster: z.string(),
+    })
+    .nullable()
+    .default(null),
   servedTerm: z.int().nullable(),
   promotions: z.array(z.object({ term: z.int(), timeline: z.int(), lsn: lsnText })),
   signalExpected: z.boolean().default(false),
@@ -106,6 +115,7 @@ function encode(memory: MemberMemory) {
   return {
     ...memory,
     revisionMax: memory.revisionMax.toString(),
+    promise: memory.promise && { ...memory.promise, base: memory.promise.base.toString() },
     promotions: memory.promotions.map(p => ({ ...p, lsn: formatLsn(p.lsn) })),
     reported: memory.reported && { ...memory.reported, lsn: formatLsn(memory.reported.lsn) },
   }

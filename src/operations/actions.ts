@@ -1,12 +1,13 @@
 // How each operation that changes something is planned; its body is checked here and nowhere else.
 import type * as z from 'zod'
 import { type Plan, refused } from './answer.ts'
-import { ConfigBody, ReinitializeBody, RestartBody, SwitchoverBody } from './bodies.ts'
+import { ConfigBody, ReinitializeBody, RestartBody, SealBody, SwitchoverBody } from './bodies.ts'
 import { planPatchConfig, planPutConfig } from './configuration.ts'
 import type { Desk } from './desk.ts'
 import { planWithdrawal } from './failover-key.ts'
 import { planReinitialize, planReload } from './member-requests.ts'
 import { planRestart, planUnscheduling } from './restart.ts'
+import { planSeal } from './seal.ts'
 import { planFailover, planSwitchover } from './switchover.ts'
 import type { ActionName } from './table.ts'
 
@@ -30,6 +31,7 @@ export const ACTION_PLANNERS: Readonly<Record<ActionName, Planner>> = {
   reload: desk => planReload(desk),
   restart: withBody(RestartBody, planRestart),
   'cancel-restart': desk => planUnscheduling(desk),
+  seal: withBody(SealBody, planSeal),
   reinitialize: withBody(ReinitializeBody, planReinitialize),
 }
 

@@ -1,6 +1,8 @@
 // What requests may carry: Patroni's fields.
 import * as z from 'zod'
 import { boolean } from '../core/setting-kind.ts'
+import type { SealAnswer, SealRequest } from '../core/synchronous/seal.ts'
+import { type Lsn, parseLsn } from '../kernel/lsn.ts'
 
 /** `true`, `"on"`, `1`: as Patroni's clients send it. */
 const Flag = z.unknown().transform((raw, context): boolean => {
@@ -34,9 +36,52 @@ export const ReinitializeBody = z.object({
   'from-leader': Flag.optional(),
 })
 
+const Identifier = z
+  .string()
+  .min(1)
+  .max(128)
+  .regex(/^[\w.:-]+$/, 'not an identifier')
+const Revision = z
+  .string()
+  .regex(/^\d{1,19}$/, 'not a revision')
+  .transform(BigInt)
+const PositionText = z.object({
+  timeline: z.int().min(1).max(0xffffffff),
+  lsn: z.string().transform((text, context): Lsn => {
+    const value = parseLsn(text)
+    if (value !== null) return value
+    context.issues.push({ code: 'custom', message: 'not a position in the WAL', input: text })
+    return z.NEVER
+  }),
+})
+
+export const SealBody = z.strictObject({
+  cluster: Identifier,
+  scope: Name,
+  base: Revision,
+  term: z.int().min(2).max(Number.MAX_SAFE_INTEGER),
+  candidate: z.strictObject({ name: Name, install: Identifier }),
+}) satisfies z.ZodType<SealRequest>
+
+/** What a member answers to it. */
+export const SealReply = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('sealed'),
+    name: Name,
+    install: Identifier,
+    seat: Identifier,
+    seatState: z.enum(['ready', 'incomplete', 'diverged']),
+    position: PositionText,
+    base: Revision,
+    isHolder: z.boolean(),
+  }),
+  z.object({ kind: z.literal('refused'), reason: z.string(), revision: Revision.nullable() }),
+]) satisfies z.ZodType<SealAnswer>
+
 export const ConfigBody = z.record(z.string(), z.unknown())
 
 export type SwitchoverBody = z.infer<typeof SwitchoverBody>
 export type RestartBody = z.infer<typeof RestartBody>
 export type ReinitializeBody = z.infer<typeof ReinitializeBody>
+export type SealBody = z.infer<typeof SealBody>
 export type ConfigBody = z.infer<typeof ConfigBody>

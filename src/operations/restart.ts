@@ -91,9 +91,9 @@ async function restartNow(desk: Desk, status: ClusterStatus, body: RestartBody):
   const limitMs = body.timeout == null ? 5 * 60_000 : (seconds().read(body.timeout) ?? 0)
   const outcome = await within(desk.clock, limitMs, asked)
   if (outcome === null) return { status: 503, text: `${status.local.name} is still starting` }
-  return outcome.kind === 'done'
-    ? { status: 200, text: 'restarted successfully' }
-    : { status: 503, text: outcome.text }
+  return outcome.kind === 'refused'
+    ? { status: 503, text: outcome.text }
+    : { status: 200, text: 'restarted successfully' }
 }
 
 function unmetCondition(status: ClusterStatus, body: RestartBody): string | null {

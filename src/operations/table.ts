@@ -1,5 +1,5 @@
 // Everything an operator can see or ask: REST routes, the command line's verbs and docs/rest.md come from here.
-import { ConfigBody, ReinitializeBody, RestartBody, SwitchoverBody } from './bodies.ts'
+import { ConfigBody, ReinitializeBody, RestartBody, SealBody, SwitchoverBody } from './bodies.ts'
 import { HEALTH_OPERATIONS } from './health-table.ts'
 import type { Operation } from './operation.ts'
 
@@ -209,6 +209,26 @@ const ACTIONS = [
     needs: ['this member does not lead, and another one does', 'no copy is being made, or `force`'],
     answers: { 200: 'started', 503: 'the reason why not' },
     verb: 'reinit',
+  },
+  {
+    ...action,
+    name: 'seal',
+    method: 'POST',
+    paths: ['/vigil/seal'],
+    about:
+      'For members, not for people: a candidate asks a standby to stop receiving until the term record moves on, so that a silent leader can be replaced without loss (synchronous modes).',
+    body: SealBody,
+    needs: [
+      'the leader is not heard here',
+      'no renewal was seen a moment ago',
+      'PostgreSQL here is no primary',
+    ],
+    answers: {
+      200: 'the seal and the position, or why it is refused',
+      400: 'a field is missing or cannot be read',
+      412: 'another cluster',
+      503: 'not sealed yet',
+    },
   },
 ] as const satisfies readonly Operation[]
 

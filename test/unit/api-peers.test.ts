@@ -7,7 +7,7 @@ import { createPeers } from '../../src/api/peers-client.ts'
 import { at, createWorld, serve, standby, type ViewChange, view } from './api-world.ts'
 
 async function reportFrom(t: TestContext, url: string) {
-  const peers = createPeers()
+  const peers = createPeers({ serverAnswers: () => Promise.resolve(false) })
   t.after(() => peers.close())
   return peers.report(url, AbortSignal.timeout(10_000))
 }
@@ -119,7 +119,7 @@ test('an agent that accepts and never answers costs no more than the limit', asy
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.after(() => server.close())
   const { port } = server.address() as net.AddressInfo
-  const peers = createPeers()
+  const peers = createPeers({ serverAnswers: () => Promise.resolve(false) })
   t.after(() => peers.close())
   await assert.rejects(peers.report(`http://127.0.0.1:${port}/patroni`, AbortSignal.timeout(50)))
 })

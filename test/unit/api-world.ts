@@ -4,6 +4,7 @@ import { openApi } from '../../src/api/server.ts'
 import type { RestConfig } from '../../src/config/local-config.ts'
 import type { Decision } from '../../src/core/action.ts'
 import type { ClusterState, FailoverRequest, MemberRecord } from '../../src/core/cluster.ts'
+import { UNKNOWN_HEALTH } from '../../src/core/health.ts'
 import type { InstanceStatus } from '../../src/core/instance.ts'
 import { EMPTY_MEMORY } from '../../src/core/memory.ts'
 import type { PeerReport } from '../../src/core/peer.ts'
@@ -46,8 +47,10 @@ export const primary = {
   systemIdentifier: '7345678901234567890',
   serverVersion: 150_020,
   postmasterStartedAt: '2030-05-01T09:00:00.123Z',
+  checksumFailures: 0,
   pendingRestart: {},
   position: { timeline: 3, lsn: at('0/5000000') },
+  inserted: at('0/5000000'),
   replication: [
     {
       user: 'replicator',
@@ -67,14 +70,18 @@ export const standby = {
   systemIdentifier: '7345678901234567890',
   serverVersion: 150_020,
   postmasterStartedAt: '2030-05-01T09:00:00.123Z',
+  checksumFailures: 0,
   pendingRestart: {},
   position: { timeline: 3, lsn: at('0/4FFFF00') },
   replayed: at('0/4FFFE00'),
   received: at('0/4FFFF00'),
   localWalReplayed: true,
+  receiving: true,
+  heardMs: 100,
   replicationState: 'streaming',
   upstream: { host: '10.0.0.1', port: 5432 },
   replayPaused: false,
+  applyDelayed: false,
   replayedAt: '2030-05-01T09:59:59.5Z',
   slots: [],
 } as const satisfies InstanceStatus
@@ -218,11 +225,15 @@ export function view(change: ViewChange = {}): View {
         )
       : lost('not running', now),
     accepts: known(true, now),
+    health: UNKNOWN_HEALTH,
+    notKept: null,
     directory: lost('not read', now),
     endsWithShutdown: false,
     failoverDueInMs: null,
     history: null,
     peers: {},
+    seals: {},
+    holderContact: null,
     remembered: {
       install: `i-${name}`,
       machine: `m-${name}`,
@@ -231,6 +242,7 @@ export function view(change: ViewChange = {}): View {
       revisionMax: 7n,
       rulesVersionMax: 0,
       floor: 0,
+      promise: null,
       servedTerm: serves ? 12 : null,
       promotions: [],
       signalExpected: false,
@@ -303,6 +315,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       if (!found) throw new Error('connection refused')
       return found
     },
+    seal: () => Promise.reject(new Error('connection refused')),
+    serverAnswers: () => Promise.resolve(false),
   }
   const desk = createDesk({
     scope: 'main',

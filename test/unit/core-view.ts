@@ -3,6 +3,7 @@ import type { ClusterState, MemberRecord } from '../../src/core/cluster.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { GuardStatus } from '../../src/core/guard-status.ts'
 import type { ControlData, PrimaryStatus, StandbyStatus } from '../../src/core/instance.ts'
+import { UNKNOWN_HEALTH } from '../../src/core/health.ts'
 import { EMPTY_MEMORY, type Memory } from '../../src/core/memory.ts'
 import type { PeerReport } from '../../src/core/peer.ts'
 import { effectiveSettings, NO_LOCAL_SETTINGS } from '../../src/core/settings.ts'
@@ -97,6 +98,7 @@ const RUNNING = {
   systemIdentifier: '7000000000000000001',
   serverVersion: 150020,
   postmasterStartedAt: '2026-11-20T00:00:00Z',
+  checksumFailures: 0,
   pendingRestart: {},
 }
 
@@ -110,7 +112,7 @@ export function primary(where: Position, change: Partial<PrimaryStatus> = {}): P
     syncPriority: 0,
     flushed: where.lsn,
   }))
-  return { ...RUNNING, kind: 'primary', position: where, replication, slots: [], ...change }
+  return { ...RUNNING, kind: 'primary', position: where, inserted: where.lsn, replication, slots: [], ...change }
 }
 
 export function standby(where: Position, change: Partial<StandbyStatus> = {}): StandbyStatus {
@@ -121,9 +123,12 @@ export function standby(where: Position, change: Partial<StandbyStatus> = {}): S
     replayed: where.lsn,
     received: where.lsn,
     localWalReplayed: true,
+    receiving: false,
+    heardMs: null,
     replicationState: null,
     upstream: null,
     replayPaused: false,
+    applyDelayed: false,
     replayedAt: null,
     slots: [],
     ...change,
@@ -204,11 +209,15 @@ export function view(change: ViewChange = {}): View {
     guard: guard(),
     instance: known(standby(position(6, 1000)), NOW),
     accepts: known(true, NOW),
+    health: UNKNOWN_HEALTH,
+    notKept: null,
     directory: lost('not asked', NOW),
     endsWithShutdown: false,
     failoverDueInMs: null,
     history: null,
     peers: {},
+    seals: {},
+    holderContact: null,
     job: null,
     requests: [],
     ending: 'no',
@@ -221,6 +230,7 @@ export function view(change: ViewChange = {}): View {
       revisionMax: 80n,
       rulesVersionMax: 0,
       floor: 0,
+      promise: null,
       servedTerm: null,
       promotions: [],
       signalExpected: false,

@@ -113,6 +113,8 @@ function refusal(s: Situation, request: MemberRequest): string | null {
   const paused = s.record?.state === 'paused'
   switch (request.kind) {
     case 'reload':
+    case 'failsafe':
+    case 'seal':
       return null
     case 'restart':
       if (s.view.job?.state === 'running' && s.view.job.order.kind !== 'checkpoint')

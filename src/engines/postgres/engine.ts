@@ -11,6 +11,7 @@ import { writeConfiguration } from './configuration.ts'
 import { withConnection } from './connection.ts'
 import { controlReader } from './control-data.ts'
 import { inspectDataDirectory, removeUnfinished } from './data-directory.ts'
+import { testDisks } from './disk-test.ts'
 import { ensurePrivateDirectory, readIfPresent } from './durable.ts'
 import { readHistory, reserveTimelines } from './history.ts'
 import { localTarget, postgresHost } from './host.ts'
@@ -25,14 +26,11 @@ import { readSeat, writeSeat } from './seat.ts'
 import { endsWithShutdownCheckpoint } from './shutdown-end.ts'
 import * as sql from './sql.ts'
 import { startCommand } from './start-command.ts'
+import { stopReceiving } from './stop-receiving.ts'
 import { terminate } from './walsenders.ts'
+import { probeWrite } from './write-probe.ts'
 
-export interface PostgresEngine extends Engine {
-  /** Whether a new connection gets a record into the WAL, flushed, without waiting for standbys (protocol A12-1). */
-  writes(signal: AbortSignal): Promise<boolean>
-}
-
-export async function openPostgres(options: PostgresOptions): Promise<PostgresEngine> {
+export async function openPostgres(options: PostgresOptions): Promise<Engine> {
   await ensurePrivateDirectory(options.stateDirectory)
   const host = postgresHost(options)
   const { dataDirectory } = options
@@ -48,16 +46,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresEn
       const target = await host.local()
       return target !== null && answersConnections(target.host, target.port, signal)
     },
-    async writes(signal) {
-      try {
-        await withConnection(await localTarget(host), signal, async query => {
-          for (const text of sql.WRITE_PROBE) await query(text)
-        })
-        return true
-      } catch {
-        return false
-      }
-    },
+    writes: signal => probeWrite(host, signal),
+    disks: signal => testDisks(host, signal),
     startCommand(wanted) {
       settings = wanted
       return startCommand(host, control, wanted)
@@ -66,6 +56,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresEn
       settings = wanted
       return writeConfiguration(host, wanted, { upstream, slot, role })
     },
+    stopReceiving: signal => stopReceiving(host, signal),
     reload: () => reload(dataDirectory),
 
     initialise: signal => initialise(host, signal),

@@ -6,7 +6,7 @@ import { type Connection, connect, type Row, sqlState } from './connection.ts'
 import { parseConninfo } from './conninfo.ts'
 import { nothingRuns, type PostgresHost, targetOf } from './host.ts'
 import { type Owned, pendingRestart } from './pending-restart.ts'
-import type { PostmasterFile } from './postmaster-file.ts'
+import { isStopped, type PostmasterFile } from './postmaster-file.ts'
 import { FILE_SETTINGS, IDENTIFY_SYSTEM, STATUS } from './sql.ts'
 import { standbyPosition } from './standby-position.ts'
 import type { WalSender } from './walsenders.ts'
@@ -25,12 +25,17 @@ interface Seen {
   readonly serverVersion: string
   readonly postmasterStartedAt: string
   readonly flushed: string | null
+  readonly inserted: string | null
+  readonly checksumFailures: string | null
+  readonly applyDelay: string
   readonly walFile: string | null
   readonly received: string | null
   readonly replayed: string | null
   readonly replayPaused: boolean | null
   readonly replayedAt: string | null
   readonly receiver: string | null
+  readonly receiving: boolean
+  readonly heardMs: number | null
   readonly walSegmentBytes: number
   readonly startupWaits: string | null
   readonly conninfo: string
@@ -107,6 +112,7 @@ function runningStatus(seen: Seen, files: readonly Row[], owned: Owned) {
     systemIdentifier: seen.systemIdentifier,
     serverVersion: Number(seen.serverVersion),
     postmasterStartedAt: seen.postmasterStartedAt,
+    checksumFailures: Number(seen.checksumFailures ?? 0),
     slots: (seen.slots ?? []).map(slotStatus),
     pendingRestart: pendingRestart({
       reported: seen.pendingRestart ?? [],
@@ -117,11 +123,12 @@ function runningStatus(seen: Seen, files: readonly Row[], owned: Owned) {
   }
 }
 
-function primaryStatus(seen: Seen): Pick<PrimaryStatus, 'kind' | 'position' | 'replication'> {
+function primaryStatus(seen: Seen): Pick<PrimaryStatus, 'kind' | 'position' | 'inserted' | 'replication'> {
   return {
     kind: 'primary',
     // The name of the file that is written to: pg_control knows a new timeline only after a checkpoint.
     position: { timeline: Number.parseInt(seen.walFile!.slice(0, 8), 16), lsn: parseLsn(seen.flushed!)! },
+    inserted: parseLsn(seen.inserted!)!,
     replication: (seen.replication ?? []).map(({ pid: _, ...one }) => ({
       ...one,
       flushed: lsnOrNull(one.flushed),
@@ -151,9 +158,12 @@ async function standbyStatus(
     replayed,
     received,
     localWalReplayed: usedUpLocalWal(received, seen.startupWaits),
+    receiving: seen.receiving,
+    heardMs: seen.heardMs === null ? null : Math.max(0, Math.round(seen.heardMs)),
     replicationState: streaming ? 'streaming' : seen.restoreCommand ? 'in archive recovery' : null,
     upstream: upstreamOf(seen.conninfo),
     replayPaused: seen.replayPaused === true,
+    applyDelayed: seen.applyDelay !== '0',
     replayedAt: seen.replayedAt,
   }
 }
@@ -196,6 +206,9 @@ function keptSessions(host: PostgresHost) {
   const session = async (kind: 'sql' | 'replication', file: PostmasterFile, signal: AbortSignal) => {
     const before = kept[kind]
     if (before?.connection.usable() && before.postmaster === file.pid) return before.connection
+    // A new session would be answered by a process that was forked since, and nobody would see what the others are in.
+    if (before?.postmaster === file.pid && (await isStopped(before.connection.pid)))
+      throw new VigilError('POSTGRES_FAILED', { reason: 'the processes of PostgreSQL are stopped' })
     before?.connection.close()
     kept[kind] = null
     // With a database, so that an ordinary line of pg_hba.conf lets it in.

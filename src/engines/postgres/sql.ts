@@ -11,12 +11,17 @@ SELECT json_build_object(
   'serverVersion', current_setting('server_version_num'),
   'postmasterStartedAt', pg_postmaster_start_time(),
   'flushed', CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_flush_lsn()::text END,
+  'inserted', CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_insert_lsn()::text END,
+  'checksumFailures', (SELECT sum(checksum_failures)::text FROM pg_stat_database),
+  'applyDelay', current_setting('recovery_min_apply_delay'),
   'walFile', CASE WHEN NOT pg_is_in_recovery() THEN pg_walfile_name(pg_current_wal_flush_lsn()) END,
   'received', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()::text END,
   'replayed', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text END,
   'replayPaused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END,
   'replayedAt', CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() END,
   'receiver', (SELECT status FROM pg_stat_wal_receiver),
+  'receiving', EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'walreceiver'),
+  'heardMs', (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000 FROM pg_stat_wal_receiver),
   'walSegmentBytes', (SELECT bytes_per_wal_segment FROM pg_control_init()),
   'startupWaits', (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup' LIMIT 1),
   'conninfo', current_setting('primary_conninfo'),
@@ -44,15 +49,14 @@ export function timelineHistory(timeline: number): string {
   return `TIMELINE_HISTORY ${timeline}`
 }
 
+export const SHOW_UPSTREAM = 'SHOW primary_conninfo'
+
 export const ARCHIVE_MODE = 'SHOW archive_mode'
 
 export const CHECKPOINT = 'CHECKPOINT'
 
-/** A record in the WAL, flushed before the answer, that waits for no standby. */
-export const WRITE_PROBE = [
-  `SET synchronous_commit = local`,
-  `SELECT pg_logical_emit_message(true, 'vigil', '')`,
-]
+/** A record in the WAL, flushed before the answer; its session waits for no standby (synchronous_commit). */
+export const WRITE_PROBE = `SELECT pg_logical_emit_message(true, 'vigil', '')`
 
 export const SLOT_NAMES = `SELECT slot_name AS name, slot_type AS kind, active::text AS active FROM pg_replication_slots`
 export const CREATE_SLOT = `SELECT pg_create_physical_replication_slot($1, true)`
