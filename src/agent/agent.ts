@@ -8,6 +8,7 @@ import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
 import { createComplaints } from './complaints.ts'
 import { type Context, createContext } from './context.ts'
 import type { AgentHandle } from './handle.ts'
+import { createHealthWatch } from './health-watch.ts'
 import { createLeaseKeeper } from './lease.ts'
 import { keepMemory } from './member-memory.ts'
 import { observe } from './observe.ts'
@@ -28,6 +29,7 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
   const context = createContext(ports, options)
   const recorder = createRecorder(ports)
   const peers = createPeerWatch(context)
+  const health = createHealthWatch(context)
   const lease = createLeaseKeeper(context)
   const complaints = createComplaints(context)
   let latest: { readonly view: View; readonly decision: Decision } | null = null
@@ -39,10 +41,18 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
   })
 
   const tick = async (): Promise<Ms> => {
-    const [view] = await Promise.all([observe(context, peers), lease.tend()])
+    const [view] = await Promise.all([observe(context, peers, health), lease.tend()])
     complaints.about(view)
-    await keepMemory(context, view)
-    const before = { ...view, memory: context.memory, remembered: ports.journal.read() }
+    context.notKept = await keepMemory(context, view).then(
+      () => null,
+      error => reasonOf(error),
+    )
+    const before = {
+      ...view,
+      notKept: context.notKept,
+      memory: context.memory,
+      remembered: ports.journal.read(),
+    }
     const { decision, memory } = decide(before)
     context.memory = memory
     latest = { view: { ...before, memory }, decision }
@@ -152,23 +162,18 @@ function createPulse(clock: AgentPorts['clock']): Pulse {
       ring?.()
     },
     async wait(ms) {
-      await sleep(clock, Math.min(ms, TICK_GAP_MS))
-      if (!pending && ms > TICK_GAP_MS)
-        await new Promise<void>(resolve => {
-          const cancel = clock.after(ms - TICK_GAP_MS, resolve)
-          ring = () => {
-            cancel()
-            resolve()
-          }
-        })
+      const since = clock.now()
+      await new Promise<void>(resolve => {
+        let cancel = clock.after(pending ? Math.min(ms, TICK_GAP_MS) : ms, resolve)
+        if (pending || ms <= TICK_GAP_MS) return
+        ring = () => {
+          ring = null
+          cancel()
+          cancel = clock.after(Math.max(0, TICK_GAP_MS - elapsedAtMost(since, clock.now())), resolve)
+        }
+      })
       ring = null
       pending = false
     },
   }
-}
-
-function sleep(clock: AgentPorts['clock'], ms: Ms): Promise<void> {
-  return new Promise(resolve => {
-    clock.after(ms, resolve)
-  })
 }

@@ -10,6 +10,7 @@ import { type Ms, remaining } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import type { HealthWatch } from './health-watch.ts'
 import { watchHolder } from './holder-watch.ts'
+import { limited } from './limited.ts'
 import { type PeerWatch, peersWanted } from './peer-watch.ts'
 import { sealAnswers } from './seal-watch.ts'
 
@@ -93,7 +94,7 @@ async function reading<T>(
 ): Promise<Reading<T>> {
   const { clock } = context.ports
   try {
-    const value = await read(clock.limit(Math.min(limitMs, urgency(context))))
+    const value = await limited(clock, Math.min(limitMs, urgency(context)), read)
     return known(value, clock.now())
   } catch (error) {
     return lost(reasonOf(error), clock.now())

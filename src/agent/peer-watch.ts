@@ -68,7 +68,7 @@ export function peersWanted(cluster: ClusterState, context: Context): readonly M
   const silentMs = seen ? elapsedAtMost(seen.at, context.ports.clock.now()) : 0
   const silent = !holding && silentMs > record.ttl / 2 && record.state !== 'paused'
   const moving = record.state === 'released' || record.state === 'handover'
-  return silent || moving || cluster.failover ? others : []
+  return silent || moving || cluster.failover || (holding && context.memory.doubtful) ? others : []
 }
 
 /**

@@ -30,6 +30,7 @@ const Body = z.object({
       role: z.enum(['primary', 'standby', 'none']),
       position: z.object({ timeline: z.int().min(1), lsn: z.string() }).nullable(),
       promotable: z.boolean(),
+      trouble: z.string().nullish(),
       term: z.int().nonnegative(),
     })
     .nullish(),
@@ -87,6 +88,7 @@ function reportOf(body: Body): PeerReport {
     pendingRestart: body.pending_restart === true,
     noFailover,
     promotable: vigil ? vigil.promotable : role === 'standby' && !noFailover && body.watchdog_failed !== true,
+    trouble: vigil?.trouble ?? null,
     term: vigil?.term ?? null,
   }
 }

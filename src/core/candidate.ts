@@ -1,6 +1,8 @@
 // Who takes over: exclusion, completeness, right (protocol A7, asynchronous part).
 import { comparePositions, type Position } from '../kernel/lsn.ts'
 import { elapsedAtLeast, type Ms } from '../kernel/time.ts'
+import { promisedMs } from './failsafe.ts'
+import { leadingTrouble } from './health.ts'
 import type { PeerReport } from './peer.ts'
 import { heldOff, memberByInstall, memberByName, type Situation } from './situation.ts'
 import type { TermRecord } from './term.ts'
@@ -10,6 +12,9 @@ import { FIRST_RIGHT_MS, STAGGER_MS } from './timers.ts'
 const SETTLE_MS: Ms = 300
 /** Whoever gave up a moment ago leaves it to others for so long, and not for ever: they may have given up too. */
 const HELD_OFF_TURN_MS: Ms = 5000
+
+/** A copy that ends in recovery so often is damaged, or its disk is. */
+export const CRASHES_MAX = 2
 
 /** Why the old leader can certainly acknowledge nothing more; null: it may. */
 export type Exclusion = 'released' | 'handed-over' | 'waited-out'
@@ -33,6 +38,7 @@ export function obstacle(s: Situation): string | null {
   if (!record) return 'there is no record'
   if (!record.members.includes(view.me.install)) return 'not a listed member'
   if (view.settings.tags.nofailover) return 'tagged nofailover'
+  if (promisedMs(s) > 0) return 'promised to leave the leadership to a leader without a store'
   if (view.settings.standbyCluster) return 'the cluster is configured to follow another one'
   if (view.remembered.seatState !== 'ready') return `the copy is ${view.remembered.seatState}`
   if (s.running.kind !== 'standby') return 'no standby runs here'
@@ -40,6 +46,8 @@ export function obstacle(s: Situation): string | null {
   if (!s.end) return 'the end of the local WAL is not known yet'
   if (s.lineage === 'diverged' || s.lineage === 'foreign') return `the copy is ${s.lineage}`
   if (view.job?.state === 'running') return `a ${view.job.order.kind} is running`
+  const unfit = unfitness(s)
+  if (unfit) return unfit
   if (foreignLeaderKey(s)) return 'the leader key names somebody who is not the holder'
   if (wentBack(s, s.end)) return 'the copy holds less than it had reported'
   const lag = lagBehind(s.end, record.at)
@@ -51,6 +59,14 @@ export function obstacle(s: Situation): string | null {
   if (exclusionOf(s) === 'waited-out' && reachablePrimary(s))
     return 'a reachable member says that it runs as primary'
   return null
+}
+
+/** What stands against leading here, beside the right to: disks, crashes, replay that is held back. */
+export function unfitness({ view, running, now }: Situation): string | null {
+  const { crashes } = view.memory
+  if (crashes.length >= CRASHES_MAX) return 'it has crashed twice in recovery'
+  if (running.kind === 'standby' && running.status.applyDelayed) return 'recovery_min_apply_delay is set'
+  return leadingTrouble(view.health, now)
 }
 
 /** A lying disk or a restored snapshot: this is not the copy that had reported, whatever its identity says. */

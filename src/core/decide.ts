@@ -8,14 +8,16 @@ import { memberRecord, positionsOf, significance } from './published-member.ts'
 import { remember } from './remember.ts'
 import { BOOTSTRAPPING } from './rules/bootstrapping.ts'
 import { ENDING } from './rules/ending.ts'
+import { FAILSAFE, PROMISING } from './rules/failsafe.ts'
 import { HANDOVER } from './rules/handover.ts'
+import { HEALTH } from './rules/health.ts'
 import { LEADING } from './rules/leading.ts'
 import { OWN_NAME } from './rules/own-name.ts'
 import { PROMOTING } from './rules/promoting.ts'
 import { REJOINING } from './rules/rejoining.ts'
 import { REQUESTED } from './rules/requested.ts'
 import type { Plan, Rule } from './rules/rule.ts'
-import { SAFETY } from './rules/safety.ts'
+import { FREEZING, SAFETY } from './rules/safety.ts'
 import { BLOCKED, TAKEOVER, TAKING } from './rules/taking.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { waitOf } from './timers.ts'
@@ -24,11 +26,15 @@ import type { View } from './view.ts'
 /** In order; the first that applies decides. */
 export const RULES: readonly Rule[] = [
   ...SAFETY,
+  ...PROMISING,
+  ...FREEZING,
   ...OWN_NAME,
   ...TAKING,
   ...ENDING,
   ...REQUESTED,
+  ...FAILSAFE,
   ...HANDOVER,
+  ...HEALTH,
   ...LEADING,
   ...PROMOTING,
   ...TAKEOVER,
@@ -41,6 +47,7 @@ export const RULES: readonly Rule[] = [
 const TICK_MS: Ms = 1000
 const DEADLINE_CHECK_MS: Ms = 210
 const SILENT_TICK_MS: Ms = 250
+const UNANSWERED_TICK_MS: Ms = 100
 
 export function decide(view: View): { readonly decision: Decision; readonly memory: Memory } {
   const memory = remember(view)
@@ -69,6 +76,8 @@ function firstMatch(situation: Situation): readonly [Rule, Plan] {
 
 /** The next second, or earlier: when a renewal is due, or when the old leader will be waited out. */
 function nextLook(s: Situation, { lastAttemptAt }: Memory): Ms {
+  // Of a leader whose deadline runs: the others are asked only after a second look.
+  if (s.view.memory.led && !s.cluster) return UNANSWERED_TICK_MS
   const renewal =
     s.holding && lastAttemptAt ? s.view.settings.renewalMs - elapsedAtMost(lastAttemptAt, s.now) : TICK_MS
   const left = !s.holding && s.record && s.silence !== null ? waitOf(s.record.ttl) - s.silence : TICK_MS

@@ -16,6 +16,8 @@ export interface PeerReport {
   /** Identity of its copy of the data, by its own word; null: a real Patroni agent, or no copy. */
   readonly seat: string | null
   readonly seatState: 'ready' | 'incomplete' | 'diverged'
+  /** Why it can't write or is not fit to lead, in words; null: nothing is known against it. */
+  readonly trouble: string | null
   /** The highest term it has seen. */
   readonly term: number | null
 }

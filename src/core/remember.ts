@@ -1,9 +1,16 @@
 // What the agent learns from one look at the world, before anything is decided.
+import { elapsedAtMost } from '../kernel/time.ts'
 import { exclusionOf } from './candidate.ts'
+import { ledStill } from './failsafe.ts'
+import { diskTrouble } from './health.ts'
 import type { Memory } from './memory.ts'
 import { namesake } from './own-name.ts'
 import { isDead, type Situation, situationOf } from './situation.ts'
 import type { View } from './view.ts'
+
+const DOUBT_MS = 1000
+/** An instance that has run for so long has got over what made it crash. */
+const RUN_WELL_MS = 60_000
 
 export function remember(view: View): Memory {
   const seenNow = { ...view, memory: { ...view.memory, seen: seenOf(view) } }
@@ -17,11 +24,15 @@ export function remember(view: View): Memory {
     guardMet: memory.guardMet || view.guard !== null,
     guardMissingSince: view.guard ? null : (memory.guardMissingSince ?? view.now),
     silentSince: isSilent(s) ? (memory.silentSince ?? view.now) : null,
+    doubtful: isDoubtful(s),
+    crashes: hasRunAWhile(s) ? [] : memory.crashes,
     startingSince: isComingUp(s) ? (memory.startingSince ?? view.now) : null,
     stopAskedAt: isDead(s) ? null : memory.stopAskedAt,
     // A store without a leader lets no lease run out: only time in which it answers counts.
     nameTakenSince: namesake(s) ? (memory.nameTakenSince ?? view.now) : null,
     excludedSince: excluded ? ((revisionMoved ? null : memory.excludedSince) ?? view.now) : null,
+    led: ledStill(s),
+    storeFailures: view.store.kind === 'lost' ? memory.storeFailures + 1 : memory.storeFailures,
     promotionMarked: isDead(s) && memory.promotionMarked,
     // A new term may have the same need of slots and files as an old one; the instance has not.
     configured: isDead(s) ? null : memory.configured,
@@ -33,9 +44,9 @@ export function remember(view: View): Memory {
 function seenOf(view: View): Memory['seen'] {
   const { seen } = view.memory
   if (view.store.kind !== 'known') return seen
-  const revision = view.store.value.term?.modRevision
-  if (revision === undefined || (seen && revision <= seen.revision)) return seen
-  return { revision, at: view.store.at }
+  const { term } = view.store.value
+  if (!term || (seen && term.modRevision <= seen.revision)) return seen
+  return { revision: term.modRevision, nonce: term.value.nonce, at: view.store.at }
 }
 
 /** Something runs, should answer, and does not. */
@@ -43,6 +54,23 @@ function isSilent(s: Situation): boolean {
   if (s.running.kind === 'none' || s.running.kind === 'starting' || s.view.memory.stopAskedAt) return false
   const { accepts } = s.view
   return s.running.kind === 'unknown' || accepts.kind !== 'known' || !accepts.value
+}
+
+/** Soon enough that the others have answered when it is acted upon. */
+function isDoubtful(s: Situation): boolean {
+  const { writesFailing, placesFailingSince } = s.view.health
+  const slow = writesFailing !== null && elapsedAtMost(writesFailing.since, s.now) >= DOUBT_MS
+  return (
+    s.holding &&
+    (slow || placesFailingSince !== null || (isDead(s) && diskTrouble(s.view.health, s.now) !== null))
+  )
+}
+
+/** After the last start of it. */
+function hasRunAWhile(s: Situation): boolean {
+  const started = s.view.memory.starts[0]
+  if (s.running.kind !== 'standby' && s.running.kind !== 'primary') return false
+  return !started || elapsedAtMost(started, s.now) >= RUN_WELL_MS
 }
 
 function isComingUp(s: Situation): boolean {

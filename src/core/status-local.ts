@@ -2,8 +2,10 @@
 import type { Position } from '../kernel/lsn.ts'
 import { elapsedAtLeast, type Instant, type Ms, reached, remaining } from '../kernel/time.ts'
 import type { Decision } from './action.ts'
+import { unfitness } from './candidate.ts'
 import type { PublishedRole } from './cluster.ts'
 import type { GuardMode } from './guard-status.ts'
+import { cannotWrite, type DiskPlace } from './health.ts'
 import type { InstanceStatus } from './instance.ts'
 import type { JobKind } from './job.ts'
 import { publishedRole, publishedState } from './published-member.ts'
@@ -42,6 +44,9 @@ export interface LocalStatus {
   readonly job: JobStatus | null
   /** Whether it may be promoted now, by its own word. */
   readonly promotable: boolean
+  /** Why this machine can't write, or is not fit to lead; null: nothing is known against it. */
+  readonly trouble: string | null
+  readonly disks: readonly DiskPlace[]
   /** The highest term it has seen. */
   readonly term: number
   readonly tags: Readonly<Record<string, unknown>>
@@ -102,6 +107,8 @@ export function localStatus(
     instance,
     job,
     promotable: isPromotable(situation),
+    trouble: troubleOf(situation),
+    disks: view.health.places,
     term: Math.max(remembered.termMax, situation.record?.term ?? 0),
     tags: publishedTags(view.settings.tags),
     pendingRestart: instance && instance.kind !== 'starting' ? instance.pendingRestart : {},
@@ -128,8 +135,19 @@ function isPromotable(situation: Situation): boolean {
   const { view, guard, running, end, lineage, frozen } = situation
   const copyReady =
     view.remembered.seatState === 'ready' && end !== null && lineage !== 'diverged' && lineage !== 'foreign'
-  const free = view.ending === 'no' && view.job?.state !== 'running' && frozen === null
+  const free =
+    view.ending === 'no' &&
+    view.job?.state !== 'running' &&
+    frozen === null &&
+    unfitness(situation) === null &&
+    view.notKept === null
   return running.kind === 'standby' && guard?.mode === 'standby' && copyReady && free
+}
+
+function troubleOf(situation: Situation): string | null {
+  const { view, now } = situation
+  if (view.notKept !== null) return `its memory can't be written: ${view.notKept}`
+  return cannotWrite(view.health, now, view.settings.ttlMs) ?? unfitness(situation)
 }
 
 function instanceOf({ running, view }: Situation): InstanceStatus | null {

@@ -56,6 +56,15 @@ export const LocalDocument = z.object({
     })
     .nullable(),
   promotable: z.boolean(),
+  trouble: z.string().nullable(),
+  disks: z.array(
+    z.object({
+      holds: z.array(z.string()),
+      free_bytes: z.number(),
+      total_bytes: z.number(),
+      failure: z.string().nullable(),
+    }),
+  ),
   term: z.number(),
   rule: z.string().nullable(),
 })
@@ -198,6 +207,13 @@ export function localDocument({ local }: Pick<ClusterStatus, 'local'>): LocalDoc
       reason: job.reason,
     },
     promotable: local.promotable,
+    trouble: local.trouble,
+    disks: local.disks.map(disk => ({
+      holds: [...disk.holds],
+      free_bytes: disk.freeBytes,
+      total_bytes: disk.totalBytes,
+      failure: disk.failure,
+    })),
     term: local.term,
     rule: local.rule,
   }

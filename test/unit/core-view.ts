@@ -2,8 +2,8 @@
 import type { ClusterState, MemberRecord } from '../../src/core/cluster.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { GuardStatus } from '../../src/core/guard-status.ts'
-import type { ControlData, PrimaryStatus, StandbyStatus } from '../../src/core/instance.ts'
 import { UNKNOWN_HEALTH } from '../../src/core/health.ts'
+import type { ControlData, PrimaryStatus, StandbyStatus } from '../../src/core/instance.ts'
 import { EMPTY_MEMORY, type Memory } from '../../src/core/memory.ts'
 import type { PeerReport } from '../../src/core/peer.ts'
 import { effectiveSettings, NO_LOCAL_SETTINGS } from '../../src/core/settings.ts'
@@ -112,7 +112,15 @@ export function primary(where: Position, change: Partial<PrimaryStatus> = {}): P
     syncPriority: 0,
     flushed: where.lsn,
   }))
-  return { ...RUNNING, kind: 'primary', position: where, inserted: where.lsn, replication, slots: [], ...change }
+  return {
+    ...RUNNING,
+    kind: 'primary',
+    position: where,
+    inserted: where.lsn,
+    replication,
+    slots: [],
+    ...change,
+  }
 }
 
 export function standby(where: Position, change: Partial<StandbyStatus> = {}): StandbyStatus {
@@ -174,6 +182,7 @@ export function peer(name: string, where: Position, change: Partial<PeerReport> 
     pendingRestart: false,
     noFailover: false,
     promotable: true,
+    trouble: null,
     term: 5,
     ...change,
   }

@@ -9,8 +9,6 @@ import type { TermRecord } from '../term.ts'
 import { pause, plainRenewal, release, resume, take } from '../transaction.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
 
-/** An instance that does not answer for so long is hung: it is killed, not waited for. */
-const HUNG_MS = 3000
 /** Takeovers of its own within this time before a member gives up leading. */
 const SELF_TAKE_WINDOW_MS = 60_000
 export const SELF_TAKES_MAX = 5
@@ -40,15 +38,6 @@ export const LEADING: readonly Rule[] = [
     plan: s => (leads(s) && s.record?.state === 'paused' ? keepPaused(s) : null),
   },
   {
-    id: 'release-after-hang',
-    when: 'leading, the instance was killed since it did not answer, and another member may take over',
-    does: 'releases the leadership (T5)',
-    plan: s =>
-      leads(s) && s.record?.state === 'serving' && isDead(s) && s.view.memory.hung && hasOtherMember(s)
-        ? giveUp(s, HOLD_OFF_MS / 3)
-        : null,
-  },
-  {
     id: 'release-exhausted',
     when: 'leading, the instance is dead, and it was promoted again too often',
     does: 'releases the leadership (T5) and stays away from it for a while',
@@ -75,23 +64,6 @@ export const LEADING: readonly Rule[] = [
             },
           }
         : null,
-  },
-  {
-    id: 'hung',
-    when: 'leading, and the instance has not answered a new connection or a query for 3 s',
-    does: 'kills it: waiting for the ttl is only for when the guard cannot confirm',
-    plan: s => {
-      const { silentSince } = s.view.memory
-      if (!leads(s) || s.record?.state !== 'serving' || !silentSince) return null
-      const silentMs = elapsedAtMost(silentSince, s.now)
-      if (silentMs < HUNG_MS) return null
-      return {
-        because: { silentMs },
-        actions: [{ kind: 'kill', reason: 'PostgreSQL does not answer' }],
-        memory: { hung: true },
-        wakeInMs: 20,
-      }
-    },
   },
   {
     id: 'pause-begin',

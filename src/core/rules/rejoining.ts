@@ -1,9 +1,12 @@
 // Rules of a member that follows: clone, start, rewind, stream (design §7 "Rejoin").
 import { elapsedAtMost } from '../../kernel/time.ts'
 import type { Action } from '../action.ts'
+import { CRASHES_MAX } from '../candidate.ts'
 import { configureAs, ownSlot, upstreamFor } from '../configuration.ts'
+import { diskSilent, placeFailure } from '../health.ts'
 import type { Upstream } from '../instance.ts'
 import type { JobOrder } from '../job.ts'
+import type { Memory } from '../memory.ts'
 import { upstreamOf } from '../network-address.ts'
 import { isDead, type Situation } from '../situation.ts'
 import { slotsFor } from '../slots.ts'
@@ -127,6 +130,8 @@ export const REJOINING: readonly Rule[] = [
       if (leads(s) || !free || !isDead(s) || !s.control || paused(s)) return null
       // Without the store only a copy that was this member's before: of any other it is not known whose it is.
       if (!s.cluster && s.view.remembered.seat === null) return wait({ store: 'lost' })
+      const trouble = notWritable(s)
+      if (trouble) return wait({ trouble }, 250)
       const last = s.view.memory.starts[0]
       const sinceMs = last ? elapsedAtMost(last, s.now) : null
       if (sinceMs !== null && sinceMs < START_BACKOFF_MS) return wait({ sinceMs }, START_BACKOFF_MS - sinceMs)
@@ -134,7 +139,7 @@ export const REJOINING: readonly Rule[] = [
       return {
         because: exitOf(s),
         actions: [{ kind: 'start', upstream, slot: upstream ? ownSlot(s) : null }],
-        memory: { starts: [s.now, ...s.view.memory.starts].slice(0, 3) },
+        memory: { starts: [s.now, ...s.view.memory.starts].slice(0, 3), ...crashOf(s) },
         wakeInMs: 50,
       }
     },
@@ -200,6 +205,20 @@ export const REJOINING: readonly Rule[] = [
     },
   },
 ]
+
+/** A start would fail, or wait for the disk and hold everything up; a test that is under way says it in a moment. */
+function notWritable(s: Situation): string | null {
+  const { health } = s.view
+  if (health.diskAskedAt && !diskSilent(health, s.now)) return 'the disks are asked'
+  return diskSilent(health, s.now) ?? placeFailure(health, ['data', 'wal'])
+}
+
+/** What runs here, when it does not lead, is in recovery. */
+function crashOf(s: Situation): Partial<Memory> {
+  const { exit } = s.guard ?? {}
+  const crashed = exit?.cause === 'self' && exit.code !== 0
+  return crashed ? { crashes: [s.now, ...s.view.memory.crashes].slice(0, CRASHES_MAX) } : {}
+}
 
 /** Its promotion was recorded (T4 writes the system identifier), and only the marker outlived it. */
 function ownServedData(s: Situation): boolean {

@@ -15,6 +15,8 @@ export interface Target {
   readonly replication?: 'true' | 'database'
   /** 0: none. */
   readonly statementTimeoutMs?: number
+  /** Of the session, before what the role or the database has set. Simple words only. */
+  readonly parameters?: Readonly<Record<string, string>>
 }
 
 /** Every value as PostgreSQL's text. */
@@ -22,6 +24,8 @@ export type Row = Readonly<Record<string, string | null>>
 
 export interface Connection {
   query(text: string, values: readonly (string | null)[], signal: AbortSignal): Promise<readonly Row[]>
+  /** Process id of the backend; null before it is known. */
+  readonly pid: number | null
   /** False once it has failed or was closed. */
   usable(): boolean
   close(): void
@@ -89,6 +93,8 @@ async function connectOnce(
       const last = Array.isArray(result) ? result.at(-1) : result
       return (last as pg.QueryResult<Row>).rows
     },
+    // Not in the types of `pg`, but in each of its versions.
+    pid: (client as { processID?: number | null }).processID ?? null,
     usable: () => usable,
     close: giveUp,
   }
@@ -97,6 +103,11 @@ async function connectOnce(
 function clientConfig(target: Target, tls: pg.ClientConfig['ssl'], socket: Socket): pg.ClientConfig {
   const { credentials } = target
   const timeout = target.statementTimeoutMs ?? STATEMENT_TIMEOUT_MS
+  const parameters = {
+    search_path: 'pg_catalog',
+    statement_timeout: String(timeout),
+    ...target.parameters,
+  }
   const config = {
     host: target.host,
     port: target.port,
@@ -105,7 +116,9 @@ function clientConfig(target: Target, tls: pg.ClientConfig['ssl'], socket: Socke
     password: () => credentials.password ?? '',
     database: target.database,
     application_name: APPLICATION,
-    options: `-c search_path=pg_catalog -c statement_timeout=${timeout}`,
+    options: Object.entries(parameters)
+      .map(([name, value]) => `-c ${name}=${value}`)
+      .join(' '),
     ssl: tls ?? false,
     keepAlive: true,
     stream: () => socket,

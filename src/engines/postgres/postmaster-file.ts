@@ -1,5 +1,5 @@
 // postmaster.pid: which process runs on the data directory, and where it listens.
-import { readlink, realpath } from 'node:fs/promises'
+import { readFile, readlink, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readIfPresent } from './durable.ts'
 
@@ -31,4 +31,11 @@ export async function runsOn(pid: number, dataDirectory: string): Promise<boolea
   } catch {
     return false
   }
+}
+
+/** By a signal: it does nothing until somebody lets it go on. */
+export async function isStopped(pid: number | null): Promise<boolean> {
+  const text = pid === null ? '' : await readFile(`/proc/${pid}/stat`, 'latin1').catch(() => '')
+  // The name stands in parentheses and may hold anything.
+  return text.slice(text.lastIndexOf(')') + 2).startsWith('T')
 }
