@@ -7,6 +7,12 @@ import type { Instant } from '../kernel/time.ts'
  */
 export type GuardMode = 'standby' | 'armed' | 'unarmed' | 'fenced'
 
+/** What fences beside the guard's own kill; `realtime` makes that kill prompt on a machine that is busy. */
+export type GuardLayer = 'cgroup.kill' | 'nftables' | 'watchdog' | 'realtime'
+
+/** Why a layer is not in force; null: it is. What is not named was not asked yet. */
+export type FencingObstacles = Readonly<Partial<Record<GuardLayer, string | null>>>
+
 /** What the guard says of itself and of the instance, with each answer and every 200 ms. */
 export interface GuardStatus {
   readonly mode: GuardMode
@@ -21,6 +27,9 @@ export interface GuardStatus {
   readonly exit: PostmasterExit | null
   /** Whether an outside start (not by this guard) runs the data directory: fenced, but not by PDEATHSIG. */
   readonly adopted: boolean
+  readonly obstacles?: FencingObstacles
+  /** Why a promotion would be refused here; such a member does not try to lead. */
+  readonly forbids?: string | null
 }
 
 export interface PostmasterExit {

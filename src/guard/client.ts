@@ -150,6 +150,6 @@ function mismatch(hello: Hello, { stateDirectory, dataDirectory, now }: GuardCli
 /** What is worth waking the agent for; the deadline it moves itself. */
 function summary(status: GuardStatus | undefined): string {
   if (!status) return ''
-  const { mode, term, postmaster, alive, exit, adopted } = status
-  return JSON.stringify([mode, term, postmaster, alive, exit, adopted])
+  const { mode, term, postmaster, alive, exit, adopted, obstacles, forbids } = status
+  return JSON.stringify([mode, term, postmaster, alive, exit, adopted, obstacles, forbids])
 }

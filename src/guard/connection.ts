@@ -133,7 +133,9 @@ function converse(socket: Socket, hello: Hello, now: () => Instant, changed: () 
       close: () => socket.destroy(),
     },
     receive(reply) {
-      last = { status: reply.status, echoAt: reply.now }
+      // Said when they change, and with the first word.
+      const { obstacles, forbids } = last.status
+      last = { status: { obstacles, forbids, ...reply.status }, echoAt: reply.now }
       if (reply.kind === 'done' || reply.kind === 'refused') pending.get(reply.to)?.(asAnswer(reply))
       wasFresh = fresh()
       watchFrom(reply.now)

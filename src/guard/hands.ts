@@ -4,6 +4,7 @@ import { unreachable } from '../kernel/assert.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import type { StartCommand } from '../ports/guard.ts'
 import { openBoundedLog } from './bounded-log.ts'
+import type { InstanceCgroup } from './cgroup.ts'
 import * as files from './data-files.ts'
 import type { WatchedInstance } from './instance.ts'
 import type { GuardEffect, GuardEvent } from './model.ts'
@@ -18,6 +19,7 @@ export interface HandsOptions {
   readonly dataDirectory: string
   readonly setpriv: string
   readonly instance: WatchedInstance
+  readonly cgroup: InstanceCgroup
   readonly feed: (event: GuardEvent) => void
   readonly end: () => void
 }
@@ -62,6 +64,7 @@ export function createHands(options: HandsOptions): Hands {
       setpriv: options.setpriv,
       command,
       owner,
+      cgroupProcs: options.cgroup.prepare(),
       log: output,
       started(pid) {
         instance.watch(pid, true)
@@ -112,7 +115,10 @@ async function prepareRun({
   stateDirectory,
   dataDirectory,
   instance,
+  cgroup,
 }: HandsOptions): Promise<files.Owner | null> {
+  // They can do no harm, but they still hold the data directory: a task that a disk keeps in the kernel, killed.
+  if (cgroup.processes().length > 0) throw new Error('processes of the last run have not left yet')
   await setRunMark(stateDirectory)
   const directory = await files.resolveDirectory(dataDirectory)
   instance.locate(directory)

@@ -1,5 +1,6 @@
 // The instance that the guard watches over: its processes as far as they are known, and the hands that reach them.
 
+import type { InstanceCgroup } from './cgroup.ts'
 import { type Instance, instanceAlive, killInstance } from './kill.ts'
 import type { GuardEvent } from './model.ts'
 import {
@@ -7,7 +8,6 @@ import {
   childrenOf,
   identify,
   type ProcessIdentity,
-  processesIn,
   readStat,
   send,
   stillThere,
@@ -25,7 +25,7 @@ export interface WatchedInstance {
   kill(): GuardEvent
   look(): GuardEvent
   signal(signal: NodeJS.Signals): void
-  /** Once a second while it runs: who must be found again if the postmaster dies. */
+  /** Once a second while it runs: who must be found again if the postmaster dies, and whether it is where it should be. */
   rememberChildren(): void
   /** An adopted postmaster is nobody's child here: its end is seen by looking. */
   adoptedGone(): boolean
@@ -35,8 +35,8 @@ export interface WatchedInstance {
   orphaned(): boolean
 }
 
-export function watchInstance(): WatchedInstance {
-  let instance: Instance = { dataDirectory: '/nonexistent', postmaster: null, knownChildren: [] }
+export function watchInstance(cgroup: InstanceCgroup): WatchedInstance {
+  let instance: Instance = { dataDirectory: '/nonexistent', postmaster: null, knownChildren: [], cgroup }
   let ownChild = true
 
   return {
@@ -60,6 +60,7 @@ export function watchInstance(): WatchedInstance {
     },
     rememberChildren() {
       if (!instance.postmaster) return
+      if (ownChild) cgroup.confirm(instance.postmaster.pid)
       const known = new Map(instance.knownChildren.map(child => [child.pid, child]))
       const children = childrenOf(instance.postmaster.pid).map(pid => known.get(pid) ?? identify(pid))
       instance = { ...instance, knownChildren: children.filter(child => child !== null) }
@@ -70,6 +71,6 @@ export function watchInstance(): WatchedInstance {
       return stat?.startedAt !== instance.postmaster.startedAt || stat.state === 'Z'
     },
     isStranger: pid => instance.postmaster === null && canAct(pid) && worksIn(pid, instance.dataDirectory),
-    orphaned: () => instance.postmaster === null && processesIn(instance.dataDirectory).some(canAct),
+    orphaned: () => instance.postmaster === null && instanceAlive(instance),
   }
 }

@@ -1,4 +1,5 @@
 // Kills every process of an instance and says whether anything of it can still act. Touches no disk, starts no process.
+import { type InstanceCgroup, killInstanceCgroup } from './cgroup.ts'
 import {
   canAct,
   childrenOf,
@@ -24,10 +25,14 @@ export interface Instance {
   readonly postmaster: ProcessIdentity | null
   /** Seen while the postmaster lived: found again after its death even if their directory can't be read. */
   readonly knownChildren: readonly ProcessIdentity[]
+  /** null: not known to whoever kills. Where it is not in force it does nothing. */
+  readonly cgroup: InstanceCgroup | null
 }
 
 /** True while something may still act; then call it again soon. */
 export function killInstance(instance: Instance): boolean {
+  // One write for everything that is in it. What follows then only meets what is not in it, and looks whether it is over.
+  instance.cgroup?.kill()
   const postmaster = instance.postmaster && stillThere(instance.postmaster) ? instance.postmaster.pid : null
   // Stopped first: it can't fork any more, and its children stay its children while we look.
   if (postmaster !== null) send(postmaster, 'SIGSTOP')
@@ -43,8 +48,9 @@ export function killInstance(instance: Instance): boolean {
  * Blocks the caller for some milliseconds; nothing is more urgent then.
  */
 export function killInstanceWithoutGuard(dataDirectory: string, postmaster: number | null): boolean {
+  killInstanceCgroup(dataDirectory)
   const known = postmaster !== null && worksIn(postmaster, dataDirectory) ? identify(postmaster) : null
-  return killInstance({ dataDirectory, postmaster: known, knownChildren: [] })
+  return killInstance({ dataDirectory, postmaster: known, knownChildren: [], cgroup: null })
 }
 
 /** Ends the guard of this member, which is stopped or hung: found by what it was started with. */
@@ -57,7 +63,7 @@ export function instanceAlive(instance: Instance): boolean {
   const { postmaster, dataDirectory, knownChildren } = instance
   if (postmaster !== null && stillThere(postmaster) && canAct(postmaster.pid)) return true
   const known = knownChildren.filter(stillThere).map(child => child.pid)
-  return [...known, ...processesIn(dataDirectory)].some(canAct)
+  return [...known, ...(instance.cgroup?.processes() ?? []), ...processesIn(dataDirectory)].some(canAct)
 }
 
 function sweepChildren(postmaster: number | null, killed: Set<number>): void {
@@ -105,7 +111,9 @@ function confirm(instance: Instance, killed: Set<number>): boolean {
   for (let round = 0; round < CONFIRM_ROUNDS; round++) {
     suspects = suspects.filter(canAct)
     if (suspects.length === 0) {
-      suspects = processesIn(instance.dataDirectory).filter(canAct)
+      suspects = [...(instance.cgroup?.processes() ?? []), ...processesIn(instance.dataDirectory)].filter(
+        canAct,
+      )
       if (suspects.length === 0) return false
       for (const pid of suspects) kill(pid, killed)
     }

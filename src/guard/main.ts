@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { VigilError } from '../kernel/errors.ts'
 import { openBoundedLog } from './bounded-log.ts'
+import { type InstanceCgroup, openInstanceCgroup } from './cgroup.ts'
 import { openMachineClock } from './clock.ts'
 import { createHands } from './hands.ts'
 import { watchInstance } from './instance.ts'
@@ -10,6 +11,7 @@ import { createLoop, type GuardLoop } from './loop.ts'
 import type { GuardEvent, GuardMessage, Step } from './model.ts'
 import { findSetpriv } from './postmaster.ts'
 import { raisePriority } from './priority.ts'
+import { createProtectionBoard, type ProtectionBoard } from './protections.ts'
 import { createReception, type Reception } from './reception.ts'
 import { clearRunMark, hasRunMark } from './run-mark.ts'
 import { type Door, openDoor } from './server.ts'
@@ -46,7 +48,9 @@ export async function runGuard({
 
   const log = openBoundedLog(join(stateDirectory, 'guard.log'), LOG_BYTES)
   const now = openMachineClock()
-  const instance = watchInstance()
+  const cgroup = openInstanceCgroup(dataDirectory)
+  const instance = watchInstance(cgroup)
+  const protections = createProtectionBoard()
   const loop = createLoop({
     now,
     perform: effect => hands.perform(effect),
@@ -59,10 +63,19 @@ export async function runGuard({
   })
   const end = () => {
     loop.close()
+    cgroup.close()
     const tidied = Promise.all([clearRunMark(stateDirectory), door?.close()])
     tidied.then(ended, ended)
   }
-  const hands = createHands({ stateDirectory, dataDirectory, setpriv, instance, feed: loop.feed, end })
+  const hands = createHands({
+    stateDirectory,
+    dataDirectory,
+    setpriv,
+    instance,
+    cgroup,
+    feed: loop.feed,
+    end,
+  })
   const lookout = createLookout({ dataDirectory, loop, hands, instance })
 
   let begin = () => {}
@@ -75,13 +88,23 @@ export async function runGuard({
   })
   if (!door) return null
   const ask = (id: number, message: GuardMessage) => loop.feed({ kind: 'message', id, message })
-  const reception = createReception({ dataDirectory, now, state: () => loop.state, agent: door.agent, ask })
+  const reception = createReception({
+    dataDirectory,
+    now,
+    state: () => loop.state,
+    protections: protections.current,
+    agent: door.agent,
+    ask,
+  })
 
-  const realtime = await raisePriority()
-  log.append(`${JSON.stringify({ time: new Date().toISOString(), about: 'guard started', realtime })}\n`)
+  cgroup.prepare()
+  protections.report('cgroup.kill', cgroup.obstacle())
+  protections.report('realtime', await raisePriority())
+  const { obstacles } = protections.current()
+  log.append(`${JSON.stringify({ time: new Date().toISOString(), about: 'guard started', obstacles })}\n`)
   await lookout.takeCharge(await hasRunMark(stateDirectory))
   begin()
-  const rounds = startRounds({ loop, lookout, reception, door, end })
+  const rounds = startRounds({ loop, lookout, reception, door, cgroup, protections, end })
   return { fence: () => void instance.kill(), terminate: rounds.terminate }
 }
 
@@ -90,11 +113,14 @@ interface Rounds {
   readonly lookout: Lookout
   readonly reception: Reception
   readonly door: Door
+  readonly cgroup: InstanceCgroup
+  readonly protections: ProtectionBoard
   readonly end: () => void
 }
 
 /** Everything that happens without being asked for. */
-function startRounds({ loop, lookout, reception, door, end }: Rounds): { terminate(): void } {
+function startRounds(rounds: Rounds): { terminate(): void } {
+  const { loop, lookout, reception, door, cgroup, protections, end } = rounds
   let ending = false
   let looking = false
 
@@ -114,6 +140,7 @@ function startRounds({ loop, lookout, reception, door, end }: Rounds): { termina
     if (looking) return
     looking = true
     await lookout.look()
+    protections.report('cgroup.kill', cgroup.obstacle())
     // Somebody removed our directory, or another guard took our place: nobody can reach us any more.
     if (!(await door.ours()) && idle()) end()
     looking = false

@@ -32,6 +32,8 @@ export interface Execution {
   readonly command: StartCommand
   /** Whom to become; null: stay who we are. */
   readonly owner: Owner | null
+  /** Where it enters its cgroup; null: it stays in the guard's. */
+  readonly cgroupProcs: string | null
   readonly log: BoundedLog
   /** Called before this returns. */
   readonly started: (pid: number) => void
@@ -39,23 +41,23 @@ export interface Execution {
   readonly ended: (end: PostmasterEnd) => void
 }
 
+/** The shell enters the cgroup, if it can, and becomes setpriv by exec: no process of it is ever outside. */
+const ENTER = '{ echo 0 > "$0"; } 2> /dev/null; exec "$@"'
+
 /**
  * setpriv becomes the postmaster by exec. Call it from the main thread only: the kernel ties the death signal to the
  * thread that forked.
  */
-export function executePostmaster({ setpriv, command, owner, log, started, failed, ended }: Execution): void {
-  const identity = owner ? ['--reuid', `${owner.uid}`, '--regid', `${owner.gid}`, '--init-groups'] : []
-  const child = spawn(
-    setpriv,
-    [...identity, '--pdeathsig', 'QUIT', '--', command.program, ...command.arguments],
-    {
-      cwd: '/',
-      env: childEnvironment(command.environment),
-      stdio: ['ignore', 'pipe', 'pipe'],
-      // A session of its own, as pg_ctl gives it: no terminal reaches it.
-      detached: true,
-    },
-  )
+export function executePostmaster(execution: Execution): void {
+  const { command, log, started, failed, ended } = execution
+  const [program, ...rest] = commandLine(execution)
+  const child = spawn(program!, rest, {
+    cwd: '/',
+    env: childEnvironment(command.environment),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // A session of its own, as pg_ctl gives it: no terminal reaches it.
+    detached: true,
+  })
   const output = keepOutput(child, log)
   child.once('error', error => failed(error.message))
   if (child.pid === undefined) return
@@ -64,6 +66,14 @@ export function executePostmaster({ setpriv, command, owner, log, started, faile
     setImmediate(() => setImmediate(() => ended({ code, signal, output: output() })))
   })
   started(child.pid)
+}
+
+function commandLine({ setpriv, command, owner, cgroupProcs }: Execution): readonly string[] {
+  const identity = owner ? ['--reuid', `${owner.uid}`, '--regid', `${owner.gid}`, '--init-groups'] : []
+  // Rights that a service manager gave to the agent and the guard are none of PostgreSQL's business.
+  const rights = ['--ambient-caps=-all', '--inh-caps=-all', '--pdeathsig', 'QUIT', '--']
+  const plain = [setpriv, ...identity, ...rights, command.program, ...command.arguments]
+  return cgroupProcs === null ? plain : ['/bin/sh', '-c', ENTER, cgroupProcs, ...plain]
 }
 
 /** Reads always, so that PostgreSQL never waits for us, and forgets all but the end. */

@@ -1,6 +1,7 @@
 // Answers the agent: remembers who asked what, and tells the connected agent how things stand.
 import type { Instant } from '../kernel/time.ts'
 import { type Answer, type GuardMessage, type GuardState, statusOf } from './model.ts'
+import type { Protections } from './protections.ts'
 import type { AgentConnection } from './server.ts'
 import { PROTOCOL_VERSION, type Request } from './wire.ts'
 
@@ -8,6 +9,7 @@ export interface ReceptionOptions {
   readonly dataDirectory: string
   readonly now: () => Instant
   readonly state: () => GuardState
+  readonly protections: () => Protections
   /** The agent that is connected now. */
   readonly agent: () => AgentConnection | null
   readonly ask: (id: number, message: GuardMessage) => void
@@ -24,22 +26,28 @@ export interface Reception {
   pushChange(): void
 }
 
-export function createReception({ dataDirectory, now, state, agent, ask }: ReceptionOptions): Reception {
+export function createReception(options: ReceptionOptions): Reception {
+  const { dataDirectory, now, state, protections, agent, ask } = options
   const requests = new Map<number, { readonly from: AgentConnection; readonly id: number }>()
   let counter = 0
   let pushed = ''
+  /** They change rarely, and the agent remembers them. */
+  let told: Protections | null = null
 
   function push(): void {
     const status = statusOf(state())
     pushed = JSON.stringify(status)
-    agent()?.send({ kind: 'status', now: now(), status })
+    const news = protections()
+    agent()?.send({ kind: 'status', now: now(), status: news === told ? status : { ...status, ...news } })
+    told = news
   }
 
   return {
     received(from, { id, message }) {
       if (message.kind === 'hello') {
         const about = { version: PROTOCOL_VERSION, dataDirectory, pid: process.pid }
-        from.send({ kind: 'hello', ...about, now: now(), status: statusOf(state()) })
+        told = protections()
+        from.send({ kind: 'hello', ...about, now: now(), status: { ...statusOf(state()), ...told } })
         return
       }
       requests.set(++counter, { from, id })

@@ -65,7 +65,14 @@ export interface Clients {
 /** What the protocol assumes for the time from the guard's deadline to the last possible acknowledgement (A4: F). */
 export const MARGIN_MS = 1000
 
-export async function openGuardLab(settings: readonly string[] = []): Promise<GuardLab> {
+export interface GuardLabOptions {
+  /** Lines of postgresql.conf. */
+  readonly settings?: readonly string[]
+  /** In front of the command that starts the guard: another cgroup, another namespace. */
+  readonly enter?: readonly string[]
+}
+
+export async function openGuardLab({ settings = [], enter = [] }: GuardLabOptions = {}): Promise<GuardLab> {
   const user = databaseUser()
   const directory = mkdtempSync(join(tmpdir(), 'vigil-guard-'))
   chmodSync(directory, 0o755)
@@ -80,7 +87,10 @@ export async function openGuardLab(settings: readonly string[] = []): Promise<Gu
   const [node, bundle] = await bundleProgram(directory, 'guard', source('../../src/bin/guard.ts'))
   const agentProgram = await bundleProgram(directory, 'agent', source('./guard-agent.ts'))
   const clientProgram = await bundleProgram(directory, 'clients', source('./guard-clients.ts'))
-  const guardLaunch = [...switchUser(user), ...guardCommand(node!, bundle!)] as [string, ...string[]]
+  const guardLaunch = [...enter, ...switchUser(user), ...guardCommand(node!, bundle!)] as [
+    string,
+    ...string[],
+  ]
   const command = postgresCommand(dataDirectory, port, directory)
   const children: ChildProcess[] = []
   const guards: Guard[] = []
