@@ -26,7 +26,7 @@ export interface HostOptions {
 }
 
 const RESTART_AGENT_MS = 2000
-const FAULT_REMEMBERED_MS = 20_000
+const FAULT_REMEMBERED_MS = 40_000
 
 export function createHost(world: World, options: HostOptions): Host {
   const { name, clock } = options

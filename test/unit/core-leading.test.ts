@@ -118,6 +118,21 @@ test('a promotion to another timeline than the given one is killed and marked', 
   assert.deepEqual(outcome(wrong).actions, ['kill', 'mark-seat'])
 })
 
+test('a standby that was promoted before is promoted only under a new term', () => {
+  const electing = leaderState({ state: 'electing', term: 7, timelineMax: 8 })
+  const restarted = (comingUpFor: number) =>
+    leading({
+      store: electing,
+      guard: guard({ mode: 'armed', term: 7, deadline: at(8000) }),
+      instance: known(standby(position(8, 2000)), NOW),
+      remembered: { promotions: [{ term: 7, timeline: 8, lsn: lsn(1800) }] },
+      memory: { startingSince: at(-comingUpFor) },
+    })
+  assert.deepEqual(termChange(restarted(3000)).record.timelineMax, 9)
+  // For a moment it may be the promotion itself.
+  assert.equal(outcome(restarted(100)).actions.includes('T3'), false)
+})
+
 test('a promotion is recorded with the chain of its history', () => {
   const promoted = leading({
     store: leaderState({ state: 'electing', term: 7, timelineMax: 8 }),

@@ -47,10 +47,10 @@ export const PROMOTING: readonly Rule[] = [
   },
   {
     id: 'promote-died',
-    when: 'elected, the promotion was begun, and the instance died',
+    when: 'elected, the promotion was begun, and the instance died; or it died and is back as a standby',
     does: 'takes the next term (T3): a promotion is never repeated under its old number',
     plan: s =>
-      electing(s) && isDead(s) && promotionBegun(s)
+      electing(s) && promotionBegun(s) && (isDead(s) || cameBack(s))
         ? { because: exitOf(s), actions: [take(s)], wakeInMs: 20, memory: { lastAttemptAt: s.now } }
         : null,
   },
@@ -189,6 +189,19 @@ function prepare(s: Situation): Plan | null {
 function promotionBegun(s: Situation): boolean {
   const { record } = s
   return s.view.remembered.promotions.some(p => p.term === record?.term)
+}
+
+/**
+ * A standby on the number that was given was promoted, has died and was started again: promoted once more it would
+ * take another number. In the moment of a promotion one look may see the same, so it must last.
+ */
+function cameBack(s: Situation): boolean {
+  if (s.running.kind !== 'standby' || s.end?.timeline !== s.record?.timelineMax) return false
+  const { startingSince, promotedTerm, promoteAskedAt } = s.view.memory
+  const asked = promotedTerm === s.record?.term ? promoteAskedAt : null
+  return [startingSince, asked].every(
+    since => since === null || elapsedAtMost(since, s.now) >= PROMOTE_AGAIN_MS,
+  )
 }
 
 /** A promotion takes the next free number: one that is not below the given number already can't end on it. */
