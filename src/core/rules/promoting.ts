@@ -107,7 +107,9 @@ export const PROMOTING: readonly Rule[] = [
       if (!electing(s) || s.running.kind !== 'standby' || !s.armed || !s.end) return null
       const { promotedTerm, promoteAskedAt } = s.view.memory
       const asked = promotedTerm === s.record?.term && promoteAskedAt !== null
-      if (asked && elapsedAtMost(promoteAskedAt, s.now) < PROMOTE_AGAIN_MS) return withRenewal(s, [], {})
+      const askedNow = asked && elapsedAtMost(promoteAskedAt, s.now) < PROMOTE_AGAIN_MS
+      // On the given number already: either this is the moment of the promotion, or `promote-died` takes it from here.
+      if (askedNow || s.end.timeline === s.record?.timelineMax) return withRenewal(s, [], {})
       return withRenewal(s, [promotion(s, s.record as TermRecord, s.end.timeline)], {})
     },
   },
