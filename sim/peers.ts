@@ -1,5 +1,6 @@
 // What one agent learns from another over REST: the report that the other's newest view gives.
 import type { Decision } from '../src/core/action.ts'
+import type { FailsafeAnswer } from '../src/core/failsafe.ts'
 import { situationOf } from '../src/core/situation.ts'
 import { localStatus } from '../src/core/status-local.ts'
 import type { View } from '../src/core/view.ts'
@@ -25,6 +26,12 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
         if (outcome.kind === 'seal') return outcome.answer
         throw new Error(outcome.text)
       }),
+    failsafe: (apiUrl, asked, signal) =>
+      asking(apiUrl, signal, async (run): Promise<FailsafeAnswer> => {
+        const outcome = await run.handle.request({ kind: 'failsafe', id: world.random.hex(), asked })
+        if (outcome.kind === 'done') return { kind: 'accepted' }
+        return { kind: 'refused', reason: outcome.kind === 'refused' ? outcome.text : 'not understood' }
+      }),
     serverAnswers: (connUrl, signal) =>
       new Promise(resolve => {
         const target = world.host(new URL(connUrl).hostname)
@@ -45,32 +52,32 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
 function question(world: World, host: Host, agent: Process) {
   const { network } = world
   return <T>(apiUrl: string, signal: AbortSignal, ask: (run: AgentRun) => Promise<T>): Promise<T> =>
-      new Promise<T>((resolve, reject) => {
-        const gaveUp = () => reject(new Error('no answer in time'))
-        if (signal.aborted) return gaveUp()
-        signal.addEventListener('abort', gaveUp, { once: true })
-        const back = (settle: () => void) => {
-          network.send(target!.name, host.name, () =>
-            agent.deliver(() => {
-              signal.removeEventListener('abort', gaveUp)
-              settle()
-            }),
+    new Promise<T>((resolve, reject) => {
+      const gaveUp = () => reject(new Error('no answer in time'))
+      if (signal.aborted) return gaveUp()
+      signal.addEventListener('abort', gaveUp, { once: true })
+      const back = (settle: () => void) => {
+        network.send(target!.name, host.name, () =>
+          agent.deliver(() => {
+            signal.removeEventListener('abort', gaveUp)
+            settle()
+          }),
+        )
+      }
+      const target = world.host(new URL(apiUrl).hostname)
+      if (!target) return gaveUp()
+      network.send(host.name, target.name, () => {
+        if (!target.up()) return
+        const run = target.agent
+        if (!run?.process.alive()) return back(() => reject(new Error('connection refused')))
+        run.process.deliver(() => {
+          ask(run).then(
+            answer => back(() => resolve(answer)),
+            error => back(() => reject(error)),
           )
-        }
-        const target = world.host(new URL(apiUrl).hostname)
-        if (!target) return gaveUp()
-        network.send(host.name, target.name, () => {
-          if (!target.up()) return
-          const run = target.agent
-          if (!run?.process.alive()) return back(() => reject(new Error('connection refused')))
-          run.process.deliver(() => {
-            ask(run).then(
-              answer => back(() => resolve(answer)),
-              error => back(() => reject(error)),
-            )
-          })
         })
       })
+    })
 }
 
 /** As GET /patroni would say it, and the client would understand it. */

@@ -1,5 +1,6 @@
 // Sends a transaction on the term record and does at the guard what belongs to it (protocol A6).
 import type { TermChange } from '../core/action.ts'
+import { ledBy, ledWith } from '../core/failsafe.ts'
 import { ATTEMPTS_KEPT, type Attempt } from '../core/memory.ts'
 import { ATTEMPT_LIMIT_MS, deadlineOf } from '../core/timers.ts'
 import { reasonOf } from '../kernel/errors.ts'
@@ -20,6 +21,8 @@ export async function changeTerm(context: Context, change: TermChange): Promise<
     term: record.term,
     after: change.after,
     id: change.id,
+    base: change.expected,
+    record,
   }
   if (change.leaderKey === 'put' && context.lease === null) await grantLease(context, record.ttl)
   const prepared = await prepare(context, change, attempt)
@@ -39,9 +42,11 @@ export async function changeTerm(context: Context, change: TermChange): Promise<
       return learn(context, attempt, result)
     case 'failed':
       forget(context, attempt)
+      failed(context)
       return stopped(`${change.id} was not applied: ${result.reason}`)
     case 'unknown':
       context.memory = { ...context.memory, settled: false }
+      failed(context)
       return stopped(`${change.id} has no known result: ${result.reason}`)
   }
 }
@@ -53,7 +58,10 @@ export async function credit(context: Context, attempt: Attempt, revision: bigin
     ...context.memory,
     attempts: [],
     settled: true,
-    seen: { revision, at: clock.now() },
+    seen: { revision, at: clock.now(), nonce: attempt.nonce },
+    led: attempt.after === 'nothing' ? null : ledBy(attempt.record, revision),
+    storeFailures: 0,
+    failsafe: null,
   }
   if (attempt.after === 'nothing') return done()
   if (attempt.after === 'unarm') return fromGuard(await guard.unarm(attempt.term))
@@ -93,12 +101,10 @@ async function prepare(context: Context, change: TermChange, attempt: Attempt): 
   }
 }
 
+type Conflict = TermResult & { readonly kind: 'conflict' }
+
 /** A lost comparison may mean that an earlier attempt of ours was applied after all. */
-async function learn(
-  context: Context,
-  attempt: Attempt,
-  conflict: TermResult & { readonly kind: 'conflict' },
-): Promise<Outcome> {
+async function learn(context: Context, attempt: Attempt, conflict: Conflict): Promise<Outcome> {
   const { record, revision } = conflict
   const ours = context.memory.attempts.find(known => known.nonce === record?.nonce)
   if (ours && revision !== null) {
@@ -106,12 +112,34 @@ async function learn(
     return credited.kind === 'stopped' ? credited : stopped(`an earlier ${ours.id} was applied`)
   }
   forget(context, attempt)
+  lost(context, attempt, conflict)
   return stopped(`${attempt.id} lost its comparison`)
+}
+
+/** The store has answered, and not that we lead: nothing is asked of others on the ground of what was known before. */
+function lost(context: Context, attempt: Attempt, { record, revision }: Conflict): void {
+  const { led } = context.memory
+  const taken =
+    record !== null &&
+    record.cluster === attempt.record.cluster &&
+    (record.term > attempt.term ||
+      (record.term === attempt.term && record.holder.install !== context.options.me.install))
+  context.memory = {
+    ...context.memory,
+    storeFailures: 0,
+    // With the record as it was only the leader key has changed; the next look tells how.
+    led: led !== null && revision === led.revision ? led : null,
+    lostTerm: taken ? attempt.term : context.memory.lostTerm,
+  }
+}
+
+function failed(context: Context): void {
+  context.memory = { ...context.memory, storeFailures: context.memory.storeFailures + 1 }
 }
 
 function remember(context: Context, attempt: Attempt): void {
   const attempts = [attempt, ...context.memory.attempts].slice(0, ATTEMPTS_KEPT)
-  context.memory = { ...context.memory, attempts }
+  context.memory = { ...context.memory, attempts, led: ledWith(context.memory.led, attempt.record) }
 }
 
 function forget(context: Context, attempt: Attempt): void {

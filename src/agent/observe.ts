@@ -101,8 +101,9 @@ async function reading<T>(
   }
 }
 
-/** While a primary's deadline is near or over, a kill may be the next thing to do. */
+/** While a primary's deadline is near or over, a kill may be the next thing to do; who asks for a promise has one too. */
 function urgency(context: Context): Ms {
+  if (context.requests.some(({ request }) => request.kind === 'failsafe')) return URGENT_LIMIT_MS
   const { clock, guard } = context.ports
   const status = guard.status()?.status
   const counting = status?.mode === 'armed' && status.alive && status.deadline !== null

@@ -23,6 +23,12 @@ export const DOCUMENT_READERS: Readonly<Record<DocumentName, Reader>> = {
       ? { status: 200, json: config.value, revision: config.modRevision }
       : { status: 502, text: 'There is no dynamic configuration yet' },
   ),
+  failsafe: desk => {
+    const failsafe = desk.status()?.failsafe
+    return failsafe
+      ? { status: 200, json: failsafe }
+      : { status: 502, text: 'failsafe_mode is off, or nobody has led with it yet' }
+  },
   explain: desk => ({ status: 200, json: explainDocument(desk) }),
   logs: (desk, query) => ({ status: 200, json: { lines: desk.logs(linesAsked(query)) } }),
   metrics: desk => ({ status: 200, text: metricsText(desk.status(), desk.scope) }),

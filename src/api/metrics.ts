@@ -74,8 +74,12 @@ function patroniMetrics(status: ClusterStatus): readonly Metric[] {
       running?.serverVersion ?? 0,
     ),
     gauge('patroni_cluster_unlocked', 'Value is 1 if nobody leads.', status.leader === null),
-    gauge('patroni_failsafe_mode_is_active', 'Value is 1 if the primary goes on without the store.', 0),
-    gauge('patroni_failsafe_mode_enabled', 'Value is 1 if failsafe_mode is in use.', 0),
+    gauge(
+      'patroni_failsafe_mode_is_active',
+      'Value is 1 if the primary goes on without the store.',
+      local.failsafe.active || local.failsafe.promisedTo !== null,
+    ),
+    gauge('patroni_failsafe_mode_enabled', 'Value is 1 if failsafe_mode is in use.', status.failsafeMode),
     gauge(
       'patroni_postgres_timeline',
       'Timeline, 0 if PostgreSQL does not run.',

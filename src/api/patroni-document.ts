@@ -17,6 +17,7 @@ export function patroniDocument(status: ClusterStatus, scheduled: ScheduledResta
     role: local.publishedRole,
     pause: status.paused || undefined,
     cluster_unlocked: status.leader === null || undefined,
+    failsafe_mode_is_active: isActive(status) || undefined,
     dcs_last_seen: lastSeen(status),
     tags: Object.keys(local.tags).length > 0 ? local.tags : undefined,
     database_system_identifier: status.systemIdentifier ?? undefined,
@@ -26,6 +27,11 @@ export function patroniDocument(status: ClusterStatus, scheduled: ScheduledResta
     patroni: { version: PUBLISHED_VERSION, scope: status.scope, name: local.name },
     vigil: localDocument(status),
   })
+}
+
+/** As Patroni has it: on the primary that goes on, and on the members that it has asked. */
+function isActive({ local }: ClusterStatus): boolean {
+  return local.failsafe.active || local.failsafe.promisedTo !== null
 }
 
 /** What only a running PostgreSQL can say. */

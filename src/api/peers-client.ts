@@ -43,22 +43,45 @@ export interface PeerOptions {
   /** What other members ask for before they change anything: all have the same. */
   readonly credentials?: () => { readonly username: string; readonly password: string | null } | null
   readonly serverAnswers: (host: string, port: number, signal: AbortSignal) => Promise<boolean>
+  readonly scope: string
+  /** What Patroni's agents say of themselves when they ask. */
+  readonly own: { readonly conn_url: string; readonly api_url: string }
 }
 
-/** Looks carry no credentials: an address from the store may be anybody's. A seal is asked for as an operator asks. */
+/** Looks carry no credentials: an address from the store may be anybody's. Promises and seals are asked for as an operator asks. */
 export function createPeers(options: PeerOptions): Peers & { close(): void } {
   const client = createHttpClient(options.tls)
   return {
     async seal(apiUrl, request, signal) {
-      const credentials = options.credentials?.() ?? null
       const reply = await client.ask(new URL('/vigil/seal', apiUrl).href, {
         method: 'POST',
         body: { ...request, base: request.base.toString() },
-        headers: credentials ? { authorization: basicAuthorization(credentials) } : {},
+        headers: authorization(options),
         signal,
       })
       if (reply.status !== 200) throw new Error(`${reply.status}: ${reply.text.slice(0, 200)}`)
       return SealReply.parse(JSON.parse(reply.text))
+    },
+    async failsafe(apiUrl, asked, signal) {
+      const { leader, revision, ...question } = asked
+      const reply = await client.ask(new URL('/failsafe', apiUrl).href, {
+        method: 'POST',
+        body: {
+          name: leader.name,
+          ...options.own,
+          vigil: {
+            ...question,
+            scope: options.scope,
+            install: leader.install,
+            revision: revision.toString(),
+          },
+        },
+        headers: authorization(options),
+        signal,
+      })
+      const text = reply.text.trim()
+      if (reply.status === 200 && text === 'Accepted') return { kind: 'accepted' }
+      return { kind: 'refused', reason: text.slice(0, 200) || `status ${reply.status}` }
     },
     async serverAnswers(connUrl, signal) {
       const address = addressOf(connUrl)
@@ -72,6 +95,11 @@ export function createPeers(options: PeerOptions): Peers & { close(): void } {
     },
     close: () => client.close(),
   }
+}
+
+function authorization({ credentials }: PeerOptions): Record<string, string> {
+  const known = credentials?.() ?? null
+  return known ? { authorization: basicAuthorization(known) } : {}
 }
 
 function reportOf(body: Body): PeerReport {

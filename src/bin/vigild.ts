@@ -89,6 +89,8 @@ async function runAgent(file: string | null): Promise<number> {
     tls: await peerTls(config),
     credentials: () => config?.restapi.authentication ?? null,
     serverAnswers: answersConnections,
+    scope: config.scope,
+    own: { conn_url: connUrlOf(config), api_url: apiUrlOf(config) },
   })
   const guard = createGuardClient({
     stateDirectory: config.stateDir,
@@ -139,8 +141,8 @@ async function runAgent(file: string | null): Promise<number> {
         name: config.name,
         install: journal.read().install,
         machine: journal.read().machine,
-        connUrl: `postgres://${formatAddress(config.postgresql.connectAddress)}/${config.postgresql.database}`,
-        apiUrl: `${config.restapi.scheme}://${formatAddress(config.restapi.connectAddress)}/patroni`,
+        connUrl: connUrlOf(config),
+        apiUrl: apiUrlOf(config),
         version: VERSION,
         mayBootstrap: config.bootstrap.method === 'initdb',
         bootstrapConfig: newClusterConfig(config.bootstrap.dcs),
@@ -166,6 +168,14 @@ async function runAgent(file: string | null): Promise<number> {
   if (end.status === 0) log.info('vigild ends', { reason: end.reason })
   else process.stderr.write(`vigild: ${end.reason}\n`)
   return end.status
+}
+
+function connUrlOf({ postgresql }: LocalConfig): string {
+  return `postgres://${formatAddress(postgresql.connectAddress)}/${postgresql.database}`
+}
+
+function apiUrlOf({ restapi }: LocalConfig): string {
+  return `${restapi.scheme}://${formatAddress(restapi.connectAddress)}/patroni`
 }
 
 function engineOptions(

@@ -116,6 +116,8 @@ export interface Memory {
   readonly storeFailures: number
   /** The leader asks the others, since the store does not answer. */
   readonly failsafe: Failsafe | null
+  /** The `/failsafe` key as last read. */
+  readonly failsafeKey: string | null
   /** Given to a leader without a store; gone with the process. */
   readonly failsafePromise: FailsafePromise | null
   /** Of the names in force; null: nothing is proven, or nothing needs to be. */
@@ -173,6 +175,7 @@ export const EMPTY_MEMORY: Memory = {
   lostTerm: null,
   storeFailures: 0,
   failsafe: null,
+  failsafeKey: null,
   failsafePromise: null,
   namesProof: null,
   namesToldAt: null,

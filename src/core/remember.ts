@@ -32,6 +32,7 @@ export function remember(view: View): Memory {
     nameTakenSince: namesake(s) ? (memory.nameTakenSince ?? view.now) : null,
     excludedSince: excluded ? ((revisionMoved ? null : memory.excludedSince) ?? view.now) : null,
     led: ledStill(s),
+    failsafeKey: s.cluster ? (s.cluster.failsafe?.value ?? null) : memory.failsafeKey,
     storeFailures: view.store.kind === 'lost' ? memory.storeFailures + 1 : memory.storeFailures,
     promotionMarked: isDead(s) && memory.promotionMarked,
     // A new term may have the same need of slots and files as an old one; the instance has not.

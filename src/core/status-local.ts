@@ -4,6 +4,7 @@ import { elapsedAtLeast, type Instant, type Ms, reached, remaining } from '../ke
 import type { Decision } from './action.ts'
 import { unfitness } from './candidate.ts'
 import type { PublishedRole } from './cluster.ts'
+import { promisedMs } from './failsafe.ts'
 import type { GuardMode } from './guard-status.ts'
 import { cannotWrite, type DiskPlace } from './health.ts'
 import type { InstanceStatus } from './instance.ts'
@@ -49,12 +50,25 @@ export interface LocalStatus {
   readonly disks: readonly DiskPlace[]
   /** The highest term it has seen. */
   readonly term: number
+  readonly failsafe: FailsafeStatus
   readonly tags: Readonly<Record<string, unknown>>
   readonly pendingRestart: Readonly<Record<string, { readonly oldValue: string; readonly newValue: string }>>
   /** Rule that decided last, and why. */
   readonly rule: string | null
   readonly because: Decision['because']
   readonly ending: View['ending']
+}
+
+/** Going on without the store: as the leader, or by a promise to it. */
+export interface FailsafeStatus {
+  /** The deadline counts from a question that everybody accepted. */
+  readonly active: boolean
+  readonly forMs: Ms | null
+  /** Why the leader does not get the promises that it needs. */
+  readonly against: string | null
+  /** Whom this member leaves the leadership to, and for how long. */
+  readonly promisedTo: string | null
+  readonly promisedForMs: Ms | null
 }
 
 /** Grades of reliability: A is everything, D fences but would not survive the guard's own death, none does not fence. */
@@ -110,11 +124,26 @@ export function localStatus(
     trouble: troubleOf(situation),
     disks: view.health.places,
     term: Math.max(remembered.termMax, situation.record?.term ?? 0),
+    failsafe: failsafeStatus(situation, now),
     tags: publishedTags(view.settings.tags),
     pendingRestart: instance && instance.kind !== 'starting' ? instance.pendingRestart : {},
     rule: decision?.rule ?? null,
     because: decision?.because ?? {},
     ending: view.ending,
+  }
+}
+
+function failsafeStatus(situation: Situation, now: Instant): FailsafeStatus {
+  const { failsafe, failsafePromise, storeFailures } = situation.view.memory
+  const promisedForMs = promisedMs(situation)
+  const asking = failsafe !== null && storeFailures > 0
+  const [against] = failsafe?.against ?? []
+  return {
+    active: asking && failsafe.agreedAt !== null && leads(situation, now),
+    forMs: asking ? elapsedAtLeast(failsafe.since, now) : null,
+    against: asking && against ? `${against.name}: ${against.reason}` : null,
+    promisedTo: promisedForMs > 0 ? (failsafePromise?.leader.name ?? null) : null,
+    promisedForMs: promisedForMs > 0 ? promisedForMs : null,
   }
 }
 

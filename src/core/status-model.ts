@@ -26,6 +26,9 @@ export interface ClusterStatus {
   readonly members: readonly MemberStatus[]
   readonly history: readonly HistoryRow[]
   readonly config: Keyed<Readonly<Record<string, unknown>>> | null
+  /** Addresses by member, as the leader last published them for a loss of the store; null: none. */
+  readonly failsafe: Readonly<Record<string, unknown>> | null
+  readonly failsafeMode: boolean
   readonly local: LocalStatus
   readonly warnings: readonly Warning[]
   readonly maximumLagOnFailover: number

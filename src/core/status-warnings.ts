@@ -27,6 +27,7 @@ function storeWarnings({ cluster, frozen, unresolved }: Situation, status: Descr
     warnings.push(
       alarm('store-lost', `the store has not answered for ${secondsText(store.forMs)}: ${store.reason}`),
     )
+  warnings.push(...failsafeWarnings(status))
   if (frozen !== null)
     warnings.push(
       alarm(
@@ -38,6 +39,22 @@ function storeWarnings({ cluster, frozen, unresolved }: Situation, status: Descr
     warnings.push(alarm('key-damaged', `key ${key} is not understood (${reason}) and is ignored`))
   if (unresolved)
     warnings.push(notice('request-unresolved', 'a write to the store may or may not have been applied'))
+  return warnings
+}
+
+function failsafeWarnings({ local }: Described): readonly Warning[] {
+  const { active, against, promisedTo } = local.failsafe
+  const warnings: Warning[] = []
+  if (active)
+    warnings.push(
+      alarm('failsafe', 'the primary goes on without the store, as long as every member promises to wait'),
+    )
+  if (against !== null)
+    warnings.push(
+      alarm('failsafe-refused', `the primary stops at its deadline: it lacks a promise (${against})`),
+    )
+  if (promisedTo !== null)
+    warnings.push(notice('failsafe-promised', `leaves the leadership to ${promisedTo}, which has no store`))
   return warnings
 }
 
@@ -101,10 +118,7 @@ function copyWarnings({ local }: Described): readonly Warning[] {
 /** Settings that a file may carry and that change nothing yet are said aloud: silence would be a promise. */
 function settingWarnings({ view }: Situation, { store }: Described): readonly Warning[] {
   const { settings } = view
-  const unused = [
-    settings.synchronousMode !== 'off' && 'synchronous_mode',
-    settings.failsafeMode && 'failsafe_mode',
-  ].filter(name => name !== false)
+  const unused = [settings.synchronousMode !== 'off' && 'synchronous_mode'].filter(name => name !== false)
   const warnings = unused.map(name => notice('setting-not-used', `${name} is set and not used yet`))
   if (settings.standbyCluster !== null)
     warnings.push(

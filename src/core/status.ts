@@ -2,6 +2,7 @@
 import type { Lsn } from '../kernel/lsn.ts'
 import { elapsedAtLeast, type Instant } from '../kernel/time.ts'
 import type { Decision } from './action.ts'
+import { isMapping } from './setting-kind.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { type LocalStatus, localStatus } from './status-local.ts'
 import { memberRows } from './status-members.ts'
@@ -40,12 +41,25 @@ export function statusOf(view: View, input: StatusInput): ClusterStatus {
     members,
     history: cluster?.history?.value ?? [],
     config: cluster?.config ?? null,
+    failsafe: failsafeAddresses(view),
+    failsafeMode: view.settings.failsafeMode,
     local,
     maximumLagOnFailover: view.settings.maximumLagOnFailover,
     loopWaitMs: view.settings.loopWaitMs,
     ttlMs: view.settings.ttlMs,
   }
   return { ...base, warnings: warningsOf(situation, base) }
+}
+
+/** Somebody else may have written it: what is no mapping is none. */
+function failsafeAddresses({ settings, memory }: View): ClusterStatus['failsafe'] {
+  if (!settings.failsafeMode || memory.failsafeKey === null) return null
+  try {
+    const found: unknown = JSON.parse(memory.failsafeKey)
+    return isMapping(found) ? found : null
+  } catch {
+    return null
+  }
 }
 
 function storeStatus(view: View, now: Instant): ClusterStatus['store'] {

@@ -1,10 +1,18 @@
 // How each operation that changes something is planned; its body is checked here and nowhere else.
 import type * as z from 'zod'
 import { type Plan, refused } from './answer.ts'
-import { ConfigBody, ReinitializeBody, RestartBody, SealBody, SwitchoverBody } from './bodies.ts'
+import {
+  ConfigBody,
+  FailsafeBody,
+  ReinitializeBody,
+  RestartBody,
+  SealBody,
+  SwitchoverBody,
+} from './bodies.ts'
 import { planPatchConfig, planPutConfig } from './configuration.ts'
 import type { Desk } from './desk.ts'
 import { planWithdrawal } from './failover-key.ts'
+import { planFailsafe } from './failsafe.ts'
 import { planReinitialize, planReload } from './member-requests.ts'
 import { planRestart, planUnscheduling } from './restart.ts'
 import { planSeal } from './seal.ts'
@@ -32,6 +40,7 @@ export const ACTION_PLANNERS: Readonly<Record<ActionName, Planner>> = {
   restart: withBody(RestartBody, planRestart),
   'cancel-restart': desk => planUnscheduling(desk),
   seal: withBody(SealBody, planSeal),
+  'ask-failsafe': withBody(FailsafeBody, planFailsafe),
   reinitialize: withBody(ReinitializeBody, planReinitialize),
 }
 

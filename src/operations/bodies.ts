@@ -63,7 +63,26 @@ export const SealBody = z.strictObject({
   candidate: z.strictObject({ name: Name, install: Identifier }),
 }) satisfies z.ZodType<SealRequest>
 
-/** What a member answers to it. */
+/** Patroni's form; `vigil` is what only vigil's leaders say. */
+export const FailsafeBody = z.object({
+  name: Name,
+  conn_url: z.string().max(1024).nullish(),
+  api_url: z.string().max(1024).nullish(),
+  vigil: z
+    .strictObject({
+      scope: Name,
+      to: Identifier,
+      install: Identifier,
+      cluster: Identifier,
+      term: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
+      revision: Revision,
+      nonces: z.array(Identifier).max(64),
+      ttl: z.int().min(1).max(86_400_000),
+    })
+    .optional(),
+})
+
+/** What a member answers to a seal. */
 export const SealReply = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('sealed'),
@@ -83,5 +102,6 @@ export const ConfigBody = z.record(z.string(), z.unknown())
 export type SwitchoverBody = z.infer<typeof SwitchoverBody>
 export type RestartBody = z.infer<typeof RestartBody>
 export type ReinitializeBody = z.infer<typeof ReinitializeBody>
+export type FailsafeBody = z.infer<typeof FailsafeBody>
 export type SealBody = z.infer<typeof SealBody>
 export type ConfigBody = z.infer<typeof ConfigBody>

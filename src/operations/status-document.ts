@@ -55,6 +55,15 @@ export const LocalDocument = z.object({
       reason: z.string().nullable(),
     })
     .nullable(),
+  /** Going on without the store. */
+  failsafe: z
+    .object({
+      active: z.boolean(),
+      for_ms: z.number().nullable(),
+      against: z.string().nullable(),
+      promised_to: z.string().nullable(),
+    })
+    .optional(),
   promotable: z.boolean(),
   trouble: z.string().nullable(),
   disks: z.array(
@@ -205,6 +214,12 @@ export function localDocument({ local }: Pick<ClusterStatus, 'local'>): LocalDoc
       bytes_done: job.bytesDone,
       bytes_total: job.bytesTotal,
       reason: job.reason,
+    },
+    failsafe: {
+      active: local.failsafe.active,
+      for_ms: local.failsafe.forMs === null ? null : Math.round(local.failsafe.forMs),
+      against: local.failsafe.against,
+      promised_to: local.failsafe.promisedTo,
     },
     promotable: local.promotable,
     trouble: local.trouble,

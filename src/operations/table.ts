@@ -1,5 +1,12 @@
 // Everything an operator can see or ask: REST routes, the command line's verbs and docs/rest.md come from here.
-import { ConfigBody, ReinitializeBody, RestartBody, SealBody, SwitchoverBody } from './bodies.ts'
+import {
+  ConfigBody,
+  FailsafeBody,
+  ReinitializeBody,
+  RestartBody,
+  SealBody,
+  SwitchoverBody,
+} from './bodies.ts'
 import { HEALTH_OPERATIONS } from './health-table.ts'
 import type { Operation } from './operation.ts'
 
@@ -44,6 +51,13 @@ const DOCUMENTS = [
     about: 'The dynamic configuration. The ETag header is its revision.',
     answers: { 200: 'the configuration', 502: 'there is none', 503: 'the store does not answer' },
     verb: 'show-config',
+  },
+  {
+    ...document,
+    name: 'failsafe',
+    paths: ['/failsafe'],
+    about: 'Whom a leader without a store asks: addresses by member, as they were last known.',
+    answers: { 200: 'the addresses', 502: 'failsafe_mode is off, or nobody has led with it yet' },
   },
   {
     ...document,
@@ -228,6 +242,29 @@ const ACTIONS = [
       400: 'a field is missing or cannot be read',
       412: 'another cluster',
       503: 'not sealed yet',
+    },
+  },
+  {
+    ...action,
+    name: 'ask-failsafe',
+    method: 'POST',
+    paths: ['/failsafe'],
+    about:
+      'For members, not for people: a leader that has lost the store asks every member that may lead to leave the leadership alone for one ttl, and goes on only if all accept.',
+    body: FailsafeBody,
+    needs: [
+      'PostgreSQL here is no primary',
+      'this member knows no later term and no newer record',
+      'it is not sealed, and no takeover of its own may still be applied',
+    ],
+    answers: {
+      200: '`Accepted`: a promise',
+      400: 'a field is missing or cannot be read',
+      409: 'something stands against it',
+      412: 'another cluster',
+      500: 'this member runs as primary itself',
+      502: 'a Patroni agent asks, and failsafe_mode is off',
+      503: 'no decision in time',
     },
   },
 ] as const satisfies readonly Operation[]

@@ -74,6 +74,7 @@ function sideWrites(keys: ClusterKeys, { writes }: TermChange): readonly Write[]
   return [
     ...(writes.initialize ? [{ put: keys.initialize, value: writes.initialize.value }] : []),
     ...(writes.status !== undefined ? [{ put: keys.status, value: writes.status }] : []),
+    ...(writes.failsafe !== undefined ? [{ put: keys.failsafe, value: writes.failsafe }] : []),
     ...(writes.history ? [historyWrite(keys, writes.history)] : []),
     ...(writes.config ? [configWrite(keys, writes.config)] : []),
     ...(writes.failover ? [failoverWrite(keys, writes.failover.value)] : []),

@@ -6,8 +6,14 @@ import { type TestContext, test } from 'node:test'
 import { createPeers } from '../../src/api/peers-client.ts'
 import { at, createWorld, serve, standby, type ViewChange, view } from './api-world.ts'
 
+const OPTIONS = {
+  serverAnswers: () => Promise.resolve(false),
+  scope: 'main',
+  own: { conn_url: 'postgres://10.0.0.1:5432/postgres', api_url: 'http://10.0.0.1:8008/patroni' },
+}
+
 async function reportFrom(t: TestContext, url: string) {
-  const peers = createPeers({ serverAnswers: () => Promise.resolve(false) })
+  const peers = createPeers(OPTIONS)
   t.after(() => peers.close())
   return peers.report(url, AbortSignal.timeout(10_000))
 }
@@ -119,7 +125,7 @@ test('an agent that accepts and never answers costs no more than the limit', asy
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   t.after(() => server.close())
   const { port } = server.address() as net.AddressInfo
-  const peers = createPeers({ serverAnswers: () => Promise.resolve(false) })
+  const peers = createPeers(OPTIONS)
   t.after(() => peers.close())
   await assert.rejects(peers.report(`http://127.0.0.1:${port}/patroni`, AbortSignal.timeout(50)))
 })

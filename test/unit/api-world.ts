@@ -316,6 +316,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       return found
     },
     seal: () => Promise.reject(new Error('connection refused')),
+    failsafe: () => Promise.reject(new Error('connection refused')),
     serverAnswers: () => Promise.resolve(false),
   }
   const desk = createDesk({

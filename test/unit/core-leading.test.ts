@@ -18,6 +18,7 @@ import {
   peer,
   position,
   primary,
+  record,
   standby,
   view,
 } from './core-view.ts'
@@ -273,8 +274,18 @@ test('the store gone: a primary stops in order shortly before its deadline, a st
 })
 
 test('an attempt whose answer was lost counts from the moment it was sent', () => {
-  const attempt = { nonce: 'mine', sentAt: at(-900), ttl: 10_000, term: 6, after: 'arm' as const, id: 'T3' }
-  const store = leaderState({ term: 6, state: 'electing', nonce: 'mine' })
+  const won = record({ term: 6, state: 'electing', nonce: 'mine' })
+  const attempt = {
+    nonce: 'mine',
+    sentAt: at(-900),
+    ttl: 10_000,
+    term: 6,
+    after: 'arm' as const,
+    id: 'T3',
+    base: 80n,
+    record: won,
+  }
+  const store = leaderState(won)
   const back = leading({
     store,
     guard: guard(),

@@ -1,6 +1,7 @@
 // Rules while nobody has ever led this cluster under vigil (protocol A10 "Bootstrap").
 import { comparePositions } from '../../kernel/lsn.ts'
 import { exclusionOf } from '../candidate.ts'
+import { promisedMs } from '../failsafe.ts'
 import { heldOff, isDead, type Situation } from '../situation.ts'
 import { create, take } from '../transaction.ts'
 import { type Rule, wait } from './rule.ts'
@@ -54,6 +55,7 @@ export const BOOTSTRAPPING: readonly Rule[] = [
       if (!me.mayBootstrap || settings.standbyCluster || settings.tags.nofailover) return null
       const exclusion = exclusionOf(s)
       if (exclusion === null || heldOff(s) || s.unresolved || somebodyHasData(s)) return null
+      if (promisedMs(s) > 0) return null
       return { because: { exclusion }, actions: [take(s)], memory: { lastAttemptAt: s.now }, wakeInMs: 50 }
     },
   },

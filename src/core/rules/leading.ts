@@ -2,7 +2,7 @@
 import { elapsedAtMost } from '../../kernel/time.ts'
 import type { Action } from '../action.ts'
 import { configureAs } from '../configuration.ts'
-import { statusText } from '../published-status.ts'
+import { failsafeText, statusText } from '../published-status.ts'
 import { heldOff, isDead, renewalDue, type Situation } from '../situation.ts'
 import { slotsFor } from '../slots.ts'
 import type { TermRecord } from '../term.ts'
@@ -93,7 +93,7 @@ function lead(s: Situation): Plan {
   const at = healthy ? s.end : null
   return {
     because: { healthy },
-    actions: [...(due ? [plainRenewal(s, at, statusWrites(s))] : []), ...upkeep(s)],
+    actions: [...(due ? [plainRenewal(s, at, otherKeys(s))] : []), ...upkeep(s)],
     ...(due ? { memory: { lastAttemptAt: s.now } } : {}),
   }
 }
@@ -160,7 +160,12 @@ export function exitOf(s: Situation): Plan['because'] & object {
   return said === '' ? how : { ...how, said }
 }
 
-function statusWrites(s: Situation): { status?: string } {
+/** Keys for others, written with a renewal when they have changed. */
+function otherKeys(s: Situation): { status?: string; failsafe?: string } {
   const status = statusText(s)
-  return status !== null && status !== s.cluster?.status?.value ? { status } : {}
+  const failsafe = failsafeText(s)
+  return {
+    ...(status !== null && status !== s.cluster?.status?.value && { status }),
+    ...(failsafe !== null && failsafe !== s.cluster?.failsafe?.value && { failsafe }),
+  }
 }

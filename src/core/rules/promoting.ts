@@ -3,6 +3,7 @@ import type { Timeline } from '../../kernel/lsn.ts'
 import { elapsedAtMost } from '../../kernel/time.ts'
 import type { Action } from '../action.ts'
 import type { HistoryRow } from '../cluster.ts'
+import { promisedMs } from '../failsafe.ts'
 import { servingRecord } from '../record.ts'
 import { isDead, renewalDue, type Situation } from '../situation.ts'
 import type { ChainEntry, TermRecord } from '../term.ts'
@@ -104,7 +105,7 @@ export const PROMOTING: readonly Rule[] = [
     when: 'elected, and the instance is a standby whose end is known',
     does: 'has the guard promote it to the given timeline',
     plan: s => {
-      if (!electing(s) || s.running.kind !== 'standby' || !s.armed || !s.end) return null
+      if (!electing(s) || s.running.kind !== 'standby' || !s.armed || !s.end || promisedMs(s) > 0) return null
       const { promotedTerm, promoteAskedAt } = s.view.memory
       const asked = promotedTerm === s.record?.term && promoteAskedAt !== null
       const askedNow = asked && elapsedAtMost(promoteAskedAt, s.now) < PROMOTE_AGAIN_MS

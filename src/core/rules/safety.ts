@@ -92,7 +92,7 @@ export const SAFETY: readonly Rule[] = [
   },
   {
     id: 'stale-primary',
-    when: 'the guard serves a term that the record no longer names, or the leader key names somebody else',
+    when: 'the guard serves a term that the record no longer names, by a look or by a lost comparison, or the leader key names somebody else',
     does: 'kills the instance',
     plan: s =>
       staleTerm(s)
@@ -116,6 +116,10 @@ export const SAFETY: readonly Rule[] = [
       return { because: { leftMs: left }, actions: [{ kind: 'stop', mode: 'fast' }], wakeInMs: 100 }
     },
   },
+]
+
+/** Behind the answers to others: what they ask is a promise to do nothing. */
+export const FREEZING: readonly Rule[] = [
   {
     id: 'store-frozen',
     when: 'the store is not the one this member knows, or went back in time',
@@ -140,8 +144,9 @@ function guardLost(s: Situation): boolean {
 }
 
 function staleTerm(s: Situation): boolean {
-  if (!s.guard?.alive || !s.record || s.frozen) return false
-  if (s.guard.mode !== 'armed' && s.guard.mode !== 'unarmed') return false
+  if (!s.guard?.alive || (s.guard.mode !== 'armed' && s.guard.mode !== 'unarmed')) return false
+  if (s.guard.term !== null && s.guard.term === s.view.memory.lostTerm) return true
+  if (!s.record || s.frozen) return false
   if (!s.holding || !s.guardKnowsTerm) return true
   return s.cluster?.leader != null && s.cluster.leader.value !== s.view.me.name
 }

@@ -1,6 +1,7 @@
 // Rules of a member that does not lead and may take over.
 import { comparePositions } from '../../kernel/lsn.ts'
 import { exclusionOf, obstacle, rankOf, turnIn } from '../candidate.ts'
+import { promisedMs } from '../failsafe.ts'
 import { heldOff, type Situation } from '../situation.ts'
 import { take } from '../transaction.ts'
 import { leads, SELF_TAKES_MAX } from './leading.ts'
@@ -96,7 +97,8 @@ function mayRetake(s: Situation): boolean {
     !record ||
     s.guardKnowsTerm ||
     (record.state === 'paused' && view.settings.pause) ||
-    record.state === 'released'
+    record.state === 'released' ||
+    promisedMs(s) > 0
   )
     return false
   if (record.holder.machine !== view.me.machine || view.remembered.servedTerm !== record.term) return false
