@@ -27,6 +27,14 @@ const PROGRAMS = {
     packages: ['util-linux'],
     title: 'setpriv',
   },
+  nft: { present: () => onPath('nft'), packages: ['nftables'], title: 'nft (packet filter)' },
+  mkfs: { present: () => onPath('mkfs.ext4'), packages: ['e2fsprogs'], title: 'mkfs.ext4' },
+  strace: { present: () => onPath('strace'), packages: ['strace'], title: 'strace' },
+  pgbench: {
+    present: () => existsSync(join(postgresBinDirectory() ?? '', 'pgbench')),
+    packages: ['postgresql-contrib'],
+    title: 'pgbench',
+  },
   patroni: { present: () => onPath('patroni'), packages: ['patroni'], title: 'Patroni, to compare with' },
   patroniEtcd: {
     present: () => pythonModulePresent('etcd') && pythonModulePresent('psycopg2'),
@@ -36,19 +44,23 @@ const PROGRAMS = {
   },
 }
 
-/** What each command needs beyond the npm packages. `ip` is of use to root only. */
+/** For namespaces and disks of their own, which only root may make. */
+const OF_USE_TO_ROOT = new Set(['ip', 'nft', 'mkfs', 'strace'])
+
+/** What each command needs beyond the npm packages. */
 const NEEDS = {
   check: [],
   start: ['postgres', 'etcd', 'setpriv', 'ip'],
   test: ['postgres', 'etcd', 'etcdctl', 'setpriv', 'ip'],
-  bench: ['postgres', 'etcd', 'etcdctl', 'setpriv', 'ip', 'patroni', 'patroniEtcd'],
+  chaos: ['postgres', 'etcd', 'setpriv', 'ip', 'nft', 'mkfs', 'strace'],
+  bench: ['postgres', 'etcd', 'etcdctl', 'setpriv', 'ip', 'nft', 'pgbench', 'patroni', 'patroniEtcd'],
 }
 
-/** Makes the machine ready for a command (`check`, `start`, `test`, `bench`). @throws SetupProblem */
+/** Makes the machine ready for a command (`check`, `start`, `test`, `chaos`, `bench`). @throws SetupProblem */
 export async function setUp(command) {
   checkNodeVersion()
   await ensureNpmPackages()
-  const needs = NEEDS[command].filter(name => name !== 'ip' || isRoot())
+  const needs = NEEDS[command].filter(name => !OF_USE_TO_ROOT.has(name) || isRoot())
   const missing = needs.filter(name => !PROGRAMS[name].present())
   if (missing.length > 0) await installPrograms(missing)
 }

@@ -13,6 +13,9 @@ export interface EtcdNode {
   /** SIGSTOP and SIGCONT: it answers nothing, its connections stay open. */
   pause(): void
   resume(): void
+  /** Whether its process is there, stopped or not. */
+  alive(): boolean
+  pid(): number
   healthy(): Promise<boolean>
   leads(): Promise<boolean>
 }
@@ -28,6 +31,10 @@ export interface EtcdCluster {
   writes(): Promise<EtcdWrites>
   /** Keys that start with `prefix`, as text, over any node that answers. */
   list(prefix: string): Promise<ReadonlyMap<string, string>>
+  /** Removes one key, over any node that answers. */
+  remove(key: string): Promise<void>
+  /** Makes another node the leader, as an operator's `etcdctl move-leader` does. Returns its name. */
+  moveLeader(): Promise<string>
 }
 
 export interface EtcdWrites {
@@ -73,6 +80,32 @@ export function etcdOn(hosts: readonly Host[]): EtcdCluster {
       const node = await waitFor('an etcd node answers', 15_000, anyHealthy)
       return listKeys(node.endpoint, prefix)
     },
+    remove: async key => {
+      const node = await waitFor('an etcd node answers', 15_000, anyHealthy)
+      await post(node.endpoint, '/v3/kv/deleterange', { key: Buffer.from(key).toString('base64') })
+    },
+    moveLeader: () => moveLeader(nodes),
+  }
+}
+
+/** Only the leader takes the request, and only for a node that it knows. */
+async function moveLeader(nodes: readonly EtcdNode[]): Promise<string> {
+  const known = await Promise.all(nodes.map(async node => ({ node, id: await memberId(node.endpoint) })))
+  for (const { node } of known) {
+    const target = known.find(other => other.node !== node && other.id !== null)
+    if (!target || !(await node.leads())) continue
+    await post(node.endpoint, '/v3/maintenance/transfer-leadership', { targetID: target.id })
+    return target.node.name
+  }
+  throw new Error('no etcd node leads')
+}
+
+async function memberId(endpoint: string): Promise<string | null> {
+  try {
+    const status = (await post(endpoint, '/v3/maintenance/status', {})) as { header: { member_id: string } }
+    return status.header.member_id
+  } catch {
+    return null
   }
 }
 
@@ -115,6 +148,8 @@ function makeNode(host: Host, initialCluster: string): EtcdNode {
     resume: () => {
       alive().signal('SIGCONT')
     },
+    alive: () => running?.alive() ?? false,
+    pid: () => alive().pid,
     healthy: async () => {
       try {
         const answer = await fetch(`${endpoint}/health`, { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) })

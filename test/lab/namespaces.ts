@@ -46,6 +46,12 @@ export function namespacesWork(): boolean {
   }
 }
 
+/** The name of a host's network namespace. @throws when it has none of its own. */
+export function namespaceOf(host: Host): string {
+  if ('namespace' in host) return (host as NamespaceHost).namespace
+  throw new Error(`${host.name} has no network namespace of its own`)
+}
+
 export function openNamespaces(names: readonly string[]): Network {
   const workplace = openWorkplace()
   const prefix = freeSubnet()
