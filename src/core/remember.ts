@@ -2,10 +2,13 @@
 import { elapsedAtMost } from '../kernel/time.ts'
 import { exclusionOf } from './candidate.ts'
 import { ledStill } from './failsafe.ts'
-import { diskTrouble } from './health.ts'
+import { leadingTrouble } from './health.ts'
 import type { Memory } from './memory.ts'
 import { namesake } from './own-name.ts'
 import { isDead, type Situation, situationOf } from './situation.ts'
+import { seatsSeen } from './synchronous/seats.ts'
+import { gapsAfter } from './synchronous/suspicion.ts'
+import { isVisible } from './synchronous/visibility.ts'
 import type { View } from './view.ts'
 
 const DOUBT_MS = 1000
@@ -20,6 +23,7 @@ export function remember(view: View): Memory {
   const excluded = exclusionOf(s) !== null
   return {
     ...memory,
+    ...silenceOf(view, revisionMoved),
     ownEnd: s.end ?? memory.ownEnd,
     guardMet: memory.guardMet || view.guard !== null,
     guardMissingSince: view.guard ? null : (memory.guardMissingSince ?? view.now),
@@ -37,6 +41,10 @@ export function remember(view: View): Memory {
     promotionMarked: isDead(s) && memory.promotionMarked,
     // A new term may have the same need of slots and files as an old one; the instance has not.
     configured: isDead(s) ? null : memory.configured,
+    namesTold: isDead(s) ? null : memory.namesTold,
+    namesProof: isDead(s) ? null : memory.namesProof,
+    seatsSeen: seatsSeen(s),
+    visibleTerm: isVisible(s) ? (s.record?.term ?? null) : memory.visibleTerm,
     slotsAppliedFor: isDead(s) ? null : memory.slotsAppliedFor,
   }
 }
@@ -48,6 +56,21 @@ function seenOf(view: View): Memory['seen'] {
   const { term } = view.store.value
   if (!term || (seen && term.modRevision <= seen.revision)) return seen
   return { revision: term.modRevision, nonce: term.value.nonce, at: view.store.at }
+}
+
+/** What the suspicion of a silent leader is made of; an old read, which shows a lower revision, says nothing. */
+function silenceOf(view: View, revisionMoved: boolean): Pick<Memory, 'startedAt' | 'sameAt' | 'gaps'> {
+  const { memory, store } = view
+  const startedAt = memory.startedAt ?? view.now
+  if (store.kind !== 'known') return { startedAt, sameAt: memory.sameAt, gaps: memory.gaps }
+  if (revisionMoved)
+    return {
+      startedAt,
+      sameAt: store.at,
+      gaps: memory.seen ? gapsAfter(memory, view.now) : memory.gaps,
+    }
+  const same = store.value.term?.modRevision === memory.seen?.revision
+  return { startedAt, sameAt: same ? store.at : memory.sameAt, gaps: memory.gaps }
 }
 
 /** Something runs, should answer, and does not. */
@@ -63,7 +86,7 @@ function isDoubtful(s: Situation): boolean {
   const slow = writesFailing !== null && elapsedAtMost(writesFailing.since, s.now) >= DOUBT_MS
   return (
     s.holding &&
-    (slow || placesFailingSince !== null || (isDead(s) && diskTrouble(s.view.health, s.now) !== null))
+    (slow || placesFailingSince !== null || (isDead(s) && leadingTrouble(s.view.health, s.now) !== null))
   )
 }
 

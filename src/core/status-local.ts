@@ -47,6 +47,8 @@ export interface LocalStatus {
   readonly promotable: boolean
   /** Why this machine can't write, or is not fit to lead; null: nothing is known against it. */
   readonly trouble: string | null
+  /** Of a running primary, when it has lasted long enough to act on. */
+  readonly cannotWrite: string | null
   readonly disks: readonly DiskPlace[]
   /** The highest term it has seen. */
   readonly term: number
@@ -122,6 +124,7 @@ export function localStatus(
     job,
     promotable: isPromotable(situation),
     trouble: troubleOf(situation),
+    cannotWrite: cannotWrite(view.health, situation.now, view.settings.ttlMs),
     disks: view.health.places,
     term: Math.max(remembered.termMax, situation.record?.term ?? 0),
     failsafe: failsafeStatus(situation, now),

@@ -1,6 +1,7 @@
 // What an operator should look at, with a stable code each.
 import type { Ms } from '../kernel/time.ts'
 import type { Situation } from './situation.ts'
+import { healthWarnings } from './status-health.ts'
 import type { ClusterStatus, Warning } from './status-model.ts'
 
 type Described = Omit<ClusterStatus, 'warnings'>
@@ -12,6 +13,7 @@ export function warningsOf(situation: Situation, status: Described): readonly Wa
     ...leaderWarnings(status),
     ...guardWarnings(status),
     ...copyWarnings(status),
+    ...healthWarnings(situation, status.local),
     ...settingWarnings(situation, status),
   ]
   return [

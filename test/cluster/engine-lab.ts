@@ -3,9 +3,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openPostgres, type PostgresEngine } from '../../src/engines/postgres/engine.ts'
+import { openPostgres } from '../../src/engines/postgres/engine.ts'
 import type { PostgresOptions } from '../../src/engines/postgres/options.ts'
 import type {
+  Engine,
   InstanceSettings,
   InstanceStatus,
   PrimaryStatus,
@@ -62,7 +63,7 @@ export interface Lab {
 
 export interface Member {
   readonly name: string
-  readonly engine: PostgresEngine
+  readonly engine: Engine
   readonly options: PostgresOptions
   readonly upstream: Upstream
   /** Configures as a standby and starts; resolves when it answers. */

@@ -7,10 +7,11 @@ import { after, before, describe, test } from 'node:test'
 import type { TermRecord } from '../../src/core/term.ts'
 import { judge, violations } from '../lab/checker.ts'
 import { type Cluster, openCluster } from '../lab/cluster.ts'
-import type { Timings } from '../lab/configuration.ts'
+import type { ClusterSettings, Timings } from '../lab/configuration.ts'
 import type { Fault } from '../lab/faults.ts'
 import type { Member } from '../lab/member.ts'
 import { namespacesWork } from '../lab/namespaces.ts'
+import type { Network } from '../lab/network.ts'
 import { newestPostgres } from '../lab/postgres-programs.ts'
 import { type TermWatch, watchTerm } from '../lab/term-watch.ts'
 import { readSurvivor, type Trial, tryFault } from '../lab/trial.ts'
@@ -42,14 +43,19 @@ export interface Scene {
   play(name: string, act: (stage: Stage) => Promise<void>): void
 }
 
+export interface StageOptions {
+  readonly prepareHosts?: (network: Network) => void
+  readonly settings?: Partial<ClusterSettings>
+}
+
 /** Tests on one cluster that is opened before the first and judged as a whole after the last. */
-export function scene(title: string, declare: (scene: Scene) => void): void {
+export function scene(title: string, declare: (scene: Scene) => void, options: StageOptions = {}): void {
   const skip = namespacesWork() ? false : 'network namespaces need root'
   describe(title, { skip }, () => {
     let stage: OpenStage | null = null
     let failed = false
     before(async () => {
-      stage = await openStage()
+      stage = await openStage(options)
     })
     const play: Scene['play'] = (name, act) => {
       test(name, { timeout: 240_000 }, async context => {
@@ -77,10 +83,11 @@ interface OpenStage extends Stage {
   untilNs: number
 }
 
-async function openStage(): Promise<OpenStage> {
+async function openStage(options: StageOptions): Promise<OpenStage> {
   execFileSync(process.execPath, [new URL('../../scripts/build.mjs', import.meta.url).pathname])
   const cluster = await openCluster({
     kind: 'namespaces',
+    ...(options.prepareHosts ? { prepareHosts: options.prepareHosts } : {}),
     product: (network, etcd) =>
       installVigil(network.directory, {
         scope: SCOPE,
@@ -88,6 +95,7 @@ async function openStage(): Promise<OpenStage> {
         subnet: network.subnet,
         etcd: etcd.hosts,
         binDirectory: newestPostgres(),
+        ...options.settings,
       }),
   })
   const term = watchTerm(cluster.etcd, SCOPE)

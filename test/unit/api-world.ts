@@ -47,12 +47,15 @@ export const primary = {
   systemIdentifier: '7345678901234567890',
   serverVersion: 150_020,
   postmasterStartedAt: '2030-05-01T09:00:00.123Z',
+  synchronousNames: '',
   checksumFailures: 0,
   pendingRestart: {},
   position: { timeline: 3, lsn: at('0/5000000') },
   inserted: at('0/5000000'),
   replication: [
     {
+      pid: 5001,
+      slot: 'birch',
       user: 'replicator',
       applicationName: 'birch',
       clientAddress: '10.0.0.2',
@@ -62,6 +65,7 @@ export const primary = {
       flushed: at('0/5000000'),
     },
   ],
+  weakCommits: [],
   slots: [],
 } as const satisfies InstanceStatus
 
@@ -70,6 +74,7 @@ export const standby = {
   systemIdentifier: '7345678901234567890',
   serverVersion: 150_020,
   postmasterStartedAt: '2030-05-01T09:00:00.123Z',
+  synchronousNames: '',
   checksumFailures: 0,
   pendingRestart: {},
   position: { timeline: 3, lsn: at('0/4FFFF00') },
@@ -285,6 +290,9 @@ export const peerReport: PeerReport = {
   pendingRestart: false,
   noFailover: false,
   promotable: true,
+  trouble: null,
+  seat: 's-birch',
+  seatState: 'ready',
   term: 12,
 }
 

@@ -2,7 +2,7 @@
 // fit to lead; alone it stays and says so, and starts nothing that would only fail again.
 import { elapsedAtMost } from '../../kernel/time.ts'
 import { lagBehind } from '../candidate.ts'
-import { cannotWrite, diskTrouble } from '../health.ts'
+import { cannotWrite, leadingTrouble } from '../health.ts'
 import { isDead, renewalDue, type Situation } from '../situation.ts'
 import { plainRenewal, release } from '../transaction.ts'
 import { cleanEnd } from './handover.ts'
@@ -125,7 +125,7 @@ function deadLeader(s: Situation): boolean {
 }
 
 function troubleOf(s: Situation): string | null {
-  return diskTrouble(s.view.health, s.now)
+  return leadingTrouble(s.view.health, s.now)
 }
 
 function holding(s: Situation, trouble: string): Plan {
