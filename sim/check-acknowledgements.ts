@@ -53,7 +53,7 @@ export function checkAcknowledgements(context: CheckContext): Checks {
       facts.branches.set(term, branch)
       checkPlanned(context, postgres, term, from)
     },
-    acknowledged: (postgres, _instance, record, copy) => {
+    acknowledged: (postgres, _instance, { record, copy }) => {
       totals.acknowledged++
       const host = hostOf(postgres.name)
       const now = scheduler.now()

@@ -56,6 +56,9 @@ export function createChecker(
   return {
     ...acknowledgements,
     ...copies,
+    releasedAlone: () => {},
+    namesInForce: () => {},
+    streams: () => {},
     guardStepped: guards.guardStepped,
     termWritten: text => {
       const change = facts.term.applied(text, scheduler.now())

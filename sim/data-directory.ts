@@ -7,9 +7,14 @@ export interface Configuration {
   readonly upstream: Upstream | null
   readonly slot: string | null
   readonly parameters: Readonly<Record<string, string>>
-  /** A standby's has a placeholder that no commit gets past. */
   readonly role: 'primary' | 'standby'
+  /** synchronous_standby_names. A standby's is a placeholder that no commit gets past. */
+  readonly names: string
+  /** Nobody but agents and standbys is let in. */
+  readonly closed: boolean
 }
+
+export const NOT_LEADER = 'ANY 200 ("vigil:not-leader")'
 
 export interface Directory {
   readonly systemIdentifier: string
@@ -37,6 +42,8 @@ export const NOTHING_CONFIGURED: Configuration = {
   slot: null,
   parameters: {},
   role: 'primary',
+  names: '',
+  closed: false,
 }
 
 export function newDirectory(copy: Copy, marker: Directory['marker']): Directory {

@@ -1,6 +1,12 @@
 // The engine port: the data directory and its files.
-import type { Engine } from '../src/ports/engine.ts'
-import { controlOf, readDirectory, unusedReservations } from './data-directory.ts'
+import type { Engine, InstanceSettings } from '../src/ports/engine.ts'
+import {
+  type Configuration,
+  controlOf,
+  NOT_LEADER,
+  readDirectory,
+  unusedReservations,
+} from './data-directory.ts'
 import type { Answers } from './engine-answers.ts'
 import { copyFrom, initialiseDirectory, rewindTo } from './long-work.ts'
 import type { Process } from './process.ts'
@@ -40,7 +46,14 @@ export function engineFiles({ postgres }: Host, { answer, disk }: Answers): File
     writeConfiguration: (settings, upstream, slot, role) =>
       answer(disk(), () => {
         const directory = required(postgres.directory)
-        const next = { upstream, slot, parameters: settings.parameters, role }
+        const next: Configuration = {
+          upstream,
+          slot,
+          parameters: settings.parameters,
+          role,
+          names: namesFor(settings, role),
+          closed: settings.closed ?? false,
+        }
         const same = JSON.stringify(directory.configuration) === JSON.stringify(next)
         directory.configuration = next
         return !same
@@ -69,6 +82,11 @@ export function engineFiles({ postgres }: Host, { answer, disk }: Answers): File
         directory.seat = seat
       }),
   }
+}
+
+function namesFor(settings: InstanceSettings, role: 'primary' | 'standby'): string {
+  if (role === 'standby') return NOT_LEADER
+  return settings.synchronousNames ?? settings.parameters['synchronous_standby_names'] ?? ''
 }
 
 type LongWork = Pick<Engine, 'initialise' | 'clone' | 'rewind' | 'discardReplaced' | 'removeUnfinished'>

@@ -1,14 +1,14 @@
 // The engine port over a simulated PostgreSQL: what SQL, pg_controldata and the files would say.
-import type { InstanceStatus, ReplicationConnection, SlotStatus } from '../src/core/instance.ts'
 import type { Engine } from '../src/ports/engine.ts'
 import { type Answers, createAnswers, NEVER } from './engine-answers.ts'
+import { engineDisks } from './engine-disks.ts'
 import { engineFiles, engineLongWork } from './engine-files.ts'
+import { statusOf } from './engine-status.ts'
+import { engineSynchronous } from './engine-synchronous.ts'
 import type { Process } from './process.ts'
-import { closeReceiver, terminateSenders } from './streaming.ts'
-import { ancestorOf, endOf, historyLines, lsnOf, positionOf } from './wal.ts'
-import type { Host, Instance, Postgres, World } from './world.ts'
-
-const SERVER_VERSION = 150020
+import { ancestorOf, historyLines, positionOf } from './wal.ts'
+import { terminateSender } from './walsenders.ts'
+import type { Host, Postgres, World } from './world.ts'
 
 export function openEngine(world: World, host: Host, agent: Process): Engine {
   const answers = createAnswers(world, host, agent)
@@ -16,6 +16,8 @@ export function openEngine(world: World, host: Host, agent: Process): Engine {
     ...engineFiles(host, answers),
     ...engineLongWork(world, host, agent, answers),
     ...engineSessions(world, host.postgres, answers),
+    ...engineSynchronous(world, host.postgres, answers),
+    ...engineDisks(host.postgres, answers),
     historyOf: (source, timeline, signal) => {
       const other = world.postgresAt(source.host)
       const up = other?.instance?.postmaster.running() && world.network.connected(host.name, other.name)
@@ -27,7 +29,12 @@ export function openEngine(world: World, host: Host, agent: Process): Engine {
 
 type Sessions = Omit<
   Engine,
-  keyof ReturnType<typeof engineFiles> | keyof ReturnType<typeof engineLongWork> | 'historyOf' | 'close'
+  | keyof ReturnType<typeof engineFiles>
+  | keyof ReturnType<typeof engineLongWork>
+  | keyof ReturnType<typeof engineSynchronous>
+  | keyof ReturnType<typeof engineDisks>
+  | 'historyOf'
+  | 'close'
 >
 
 /** What a running instance is asked. */
@@ -40,7 +47,6 @@ function engineSessions(world: World, postgres: Postgres, { answer, quick, sessi
       return answer(hangs ? NEVER : quick(), () => postgres.instance?.postmaster.alive() === true, signal)
     },
     reload: () => answer(quick(), () => postgres.reload()),
-    stopReceiving: signal => answer(session() * 3, () => stopReceiving(postgres), signal),
     prepareCluster: signal => answer(session() * 5, () => requirePrimary(postgres), signal),
     checkpoint: signal =>
       answer(
@@ -57,8 +63,8 @@ function engineSessions(world: World, postgres: Postgres, { answer, quick, sessi
       answer(
         session(),
         () => {
-          const { instance } = postgres
-          if (instance) terminateSenders(world, instance, name => applications.includes(name))
+          for (const sender of postgres.instance?.senders ?? [])
+            if (applications.includes(sender.name)) terminateSender(world, sender)
         },
         signal,
       ),
@@ -74,14 +80,6 @@ function engineSessions(world: World, postgres: Postgres, { answer, quick, sessi
   }
 }
 
-/** The files name no upstream any more, and the receiver is gone. */
-function stopReceiving({ instance, directory }: Postgres): void {
-  if (!instance?.postmaster.running() || !directory) throw new Error('no instance runs')
-  directory.configuration = { ...directory.configuration, upstream: null }
-  instance.configuration = directory.configuration
-  closeReceiver(instance)
-}
-
 function requirePrimary(postgres: Postgres): void {
   const { instance } = postgres
   if (instance?.phase !== 'primary' || !instance.children.alive()) throw new Error('not a running primary')
@@ -90,61 +88,4 @@ function requirePrimary(postgres: Postgres): void {
 function historyOfOther(other: Postgres | undefined, timeline: number) {
   const branch = other?.directory && ancestorOf(other.directory.copy, timeline)
   return branch ? historyLines(branch) : null
-}
-
-function statusOf(postgres: Postgres): InstanceStatus {
-  const { instance, directory } = postgres
-  if (!instance || !directory || !instance.children.alive()) throw new Error('connection refused')
-  if (!instance.postmaster.alive())
-    throw new Error('terminating connection due to unexpected postmaster exit')
-  const common = {
-    systemIdentifier: directory.systemIdentifier,
-    serverVersion: SERVER_VERSION,
-    postmasterStartedAt: instance.startedAt,
-    pendingRestart: {},
-  }
-  if (instance.phase === 'starting') return { kind: 'starting', reason: 'the database system is starting up' }
-  if (instance.phase === 'stopping')
-    return { kind: 'starting', reason: 'the database system is shutting down' }
-  if (instance.phase === 'primary') {
-    const position = positionOf(directory.copy)
-    return { ...common, kind: 'primary', position, replication: sendersOf(instance), slots: NO_SLOTS }
-  }
-  const flushed = directory.copy
-  const replayed = instance.replayBehind ?? flushed
-  const shown = instance.received ? flushed : replayed
-  return {
-    ...common,
-    kind: 'standby',
-    position: positionOf(shown),
-    replayed: lsnOf(endOf(replayed)),
-    received: instance.received ? lsnOf(endOf(flushed)) : null,
-    localWalReplayed: instance.replayBehind === null,
-    receiving: instance.receiver !== null,
-    heardMs: null,
-    replicationState: instance.receiver ? 'streaming' : null,
-    upstream: upstreamOf(instance),
-    replayPaused: false,
-    replayedAt: null,
-    slots: NO_SLOTS,
-  }
-}
-
-const NO_SLOTS: readonly SlotStatus[] = []
-
-function upstreamOf(instance: Instance): { host: string; port: number } | null {
-  const { upstream } = instance.configuration
-  return upstream && { host: upstream.host, port: upstream.port }
-}
-
-function sendersOf(instance: Instance): readonly ReplicationConnection[] {
-  return [...instance.senders].map(({ postgres }) => ({
-    user: 'replicator',
-    applicationName: postgres.name,
-    clientAddress: postgres.name,
-    state: 'streaming',
-    syncState: 'async',
-    syncPriority: 0,
-    flushed: postgres.directory ? lsnOf(endOf(postgres.directory.copy)) : null,
-  }))
 }

@@ -1,16 +1,16 @@
 // What one agent learns from another over REST: the report that the other's newest view gives.
 import type { Decision } from '../src/core/action.ts'
-import type { FailsafeAnswer } from '../src/core/failsafe.ts'
 import { situationOf } from '../src/core/situation.ts'
 import { localStatus } from '../src/core/status-local.ts'
 import type { View } from '../src/core/view.ts'
 import type { Instant } from '../src/kernel/time.ts'
 import type { PeerReport, Peers } from '../src/ports/peers.ts'
 import type { Process } from './process.ts'
-import type { AgentRun, Host, World } from './world.ts'
+import { questions } from './questions.ts'
+import type { Host, World } from './world.ts'
 
 export function openPeers(world: World, host: Host, agent: Process): Peers {
-  const asking = question(world, host, agent)
+  const asking = questions(world, host, agent)
   return {
     report: (apiUrl, signal) =>
       asking(apiUrl, signal, async run => {
@@ -27,10 +27,12 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
         throw new Error(outcome.text)
       }),
     failsafe: (apiUrl, asked, signal) =>
-      asking(apiUrl, signal, async (run): Promise<FailsafeAnswer> => {
-        const outcome = await run.handle.request({ kind: 'failsafe', id: world.random.hex(), asked })
-        if (outcome.kind === 'done') return { kind: 'accepted' }
-        return { kind: 'refused', reason: outcome.kind === 'refused' ? outcome.text : 'not understood' }
+      asking(apiUrl, signal, async run => {
+        const id = world.random.hex()
+        const outcome = await run.handle.request({ kind: 'failsafe', id, asked })
+        return outcome.kind === 'done'
+          ? { kind: 'accepted' }
+          : { kind: 'refused', reason: outcome.kind === 'refused' ? outcome.text : outcome.kind }
       }),
     serverAnswers: (connUrl, signal) =>
       new Promise(resolve => {
@@ -48,38 +50,6 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
   }
 }
 
-/** One request to another agent and its answer, either of which may be lost. */
-function question(world: World, host: Host, agent: Process) {
-  const { network } = world
-  return <T>(apiUrl: string, signal: AbortSignal, ask: (run: AgentRun) => Promise<T>): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      const gaveUp = () => reject(new Error('no answer in time'))
-      if (signal.aborted) return gaveUp()
-      signal.addEventListener('abort', gaveUp, { once: true })
-      const back = (settle: () => void) => {
-        network.send(target!.name, host.name, () =>
-          agent.deliver(() => {
-            signal.removeEventListener('abort', gaveUp)
-            settle()
-          }),
-        )
-      }
-      const target = world.host(new URL(apiUrl).hostname)
-      if (!target) return gaveUp()
-      network.send(host.name, target.name, () => {
-        if (!target.up()) return
-        const run = target.agent
-        if (!run?.process.alive()) return back(() => reject(new Error('connection refused')))
-        run.process.deliver(() => {
-          ask(run).then(
-            answer => back(() => resolve(answer)),
-            error => back(() => reject(error)),
-          )
-        })
-      })
-    })
-}
-
 /** As GET /patroni would say it, and the client would understand it. */
 function reportOf(latest: { readonly view: View; readonly decision: Decision }, now: Instant): PeerReport {
   const { view, decision } = latest
@@ -92,6 +62,9 @@ function reportOf(latest: { readonly view: View; readonly decision: Decision }, 
     pendingRestart: Object.keys(local.pendingRestart).length > 0,
     noFailover: view.settings.tags.nofailover,
     promotable: local.promotable,
+    trouble: local.trouble,
+    seat: view.remembered.seat,
+    seatState: view.remembered.seatState,
     term: local.term,
   }
 }

@@ -1,10 +1,12 @@
 // One member's PostgreSQL: it starts, recovers, promotes, stops, hangs and dies, each taking its time. Two groups of
 // processes: the postmaster, and its children, which may outlive it.
 
+import { checkpointerReloads, newCommitQueue } from './commits.ts'
 import { type Directory, nextFreeTimeline, unusedReservations } from './data-directory.ts'
 import { createProcess } from './process.ts'
-import { closeReceiver, closeSenders, follow, pumpSenders } from './streaming.ts'
+import { closeReceiver, closeSenders, follow, startupReloads } from './streaming.ts'
 import { append, forkBranch, positionOf, tipOf } from './wal.ts'
+import { behind, pumpSenders, signalSenders } from './walsenders.ts'
 import type { Instance, Postgres, World } from './world.ts'
 
 export const NORMAL_PACE = { stopMs: 150, recoveryMs: 150, promotionMs: 100, lagMs: 4 }
@@ -13,6 +15,7 @@ export const NORMAL_PACE = { stopMs: 150, recoveryMs: 150, promotionMs: 100, lag
 const ORPHAN_MS = 400
 const LONG_STATEMENT_MS = 6000
 const SIGKILL_CHILDREN_AFTER_MS = 5000
+const CHILD_READS_WITHIN_MS = 25
 
 export function createPostgres(world: World, name: string, frozen: () => boolean): Postgres {
   let exitCallback: (code: number | null, signal: string | null) => void = () => {}
@@ -42,15 +45,9 @@ export function createPostgres(world: World, name: string, frozen: () => boolean
       instance.postmaster.deliver(() => promote(world, postgres, instance))
     },
     reload: () => {
-      const { instance, directory } = postgres
-      if (!instance?.postmaster.alive() || !directory) return
-      instance.postmaster.later(world.random.between(1, 20), () => {
-        const before = instance.configuration.upstream?.name
-        instance.configuration = directory.configuration
-        if (before === directory.configuration.upstream?.name) return
-        closeReceiver(instance)
-        follow(world, postgres, instance)
-      })
+      const { instance } = postgres
+      if (!instance?.postmaster.alive()) return
+      instance.postmaster.later(world.random.between(1, 20), () => readSettings(world, postgres, instance))
     },
     write: kind => {
       const { directory } = postgres
@@ -89,12 +86,13 @@ function endings(
     instance.postmaster.kill()
     exit(code, signal)
   }
-  const endChildren = (instance: Instance) => {
+  const endChildren = (instance: Instance, silently = false) => {
     if (!instance.children.alive()) return
-    closeReceiver(instance)
+    closeReceiver(world, instance, silently)
     closeSenders(world, instance)
     instance.children.kill()
     instance.sessions = false
+    instance.commits.waiting = []
     world.observe.stoppedServing(postgres().name)
   }
   return {
@@ -136,7 +134,7 @@ function endings(
     powerOff: () => {
       const { instance } = postgres()
       if (!instance) return
-      endChildren(instance)
+      endChildren(instance, true)
       instance.postmaster.kill()
     },
   }
@@ -163,6 +161,9 @@ function newInstance(world: World, { name, pid, frozen, directory }: Birth): Ins
     received: false,
     receiver: null,
     senders: new Set(),
+    commits: newCommitQueue(directory.configuration.names),
+    replayStuck: false,
+    nextChild: pid * 1000,
     sessions: false,
   }
 }
@@ -184,7 +185,7 @@ function recover(world: World, postgres: Postgres, instance: Instance): void {
     const behind = Math.min(count, random.integer(0, 3))
     if (behind > 0 && random.chance(0.5)) instance.replayBehind = { branch, count: count - behind }
     instance.children.later(random.between(5, 400), () => {
-      instance.replayBehind = null
+      if (!instance.replayStuck) instance.replayBehind = null
     })
     instance.phase = 'standby'
     follow(world, postgres, instance)
@@ -203,13 +204,29 @@ function openWithoutPromotion(world: World, postgres: Postgres, instance: Instan
   serve(world, postgres, instance)
 }
 
+/** The postmaster first, which tells its children: each of them reads the file when it comes to it. */
+function readSettings(world: World, postgres: Postgres, instance: Instance): void {
+  const { directory } = postgres
+  if (!directory) return
+  const { random } = world
+  instance.configuration = directory.configuration
+  signalSenders(world, instance)
+  instance.children.later(random.next() * CHILD_READS_WITHIN_MS, () => {
+    checkpointerReloads(instance, directory.configuration.names)
+    world.observe.namesInForce(postgres, instance)
+  })
+  instance.children.later(random.next() * CHILD_READS_WITHIN_MS, () =>
+    startupReloads(world, postgres, instance),
+  )
+}
+
 function serve(world: World, postgres: Postgres, instance: Instance): void {
   const directory = postgres.directory!
   instance.phase = 'primary'
   instance.role = 'primary'
   directory.controlState = 'in production'
   directory.cleanEnd = false
-  closeReceiver(instance)
+  closeReceiver(world, instance)
   world.observe.servesWrites(postgres)
   world.clients(postgres, instance)
 }
@@ -219,9 +236,11 @@ function promote(world: World, postgres: Postgres, instance: Instance): void {
   if (instance.phase !== 'standby' || !directory.promoteFile) return
   instance.phase = 'promoting'
   directory.promoteFile = false
-  closeReceiver(instance)
-  instance.postmaster.later(world.random.between(0.4, 1.6) * postgres.pace.promotionMs, () => {
+  closeReceiver(world, instance)
+  const end = () => {
     if (instance.phase !== 'promoting' || !instance.children.alive()) return
+    // Everything that is there is replayed first.
+    if (instance.replayStuck) return instance.postmaster.later(50, end)
     instance.replayBehind = null
     const from = directory.copy
     const branch = forkBranch(world.nextBranchId(), from, nextFreeTimeline(directory), postgres.name)
@@ -231,7 +250,8 @@ function promote(world: World, postgres: Postgres, instance: Instance): void {
     world.observe.promoted(postgres, from)
     serve(world, postgres, instance)
     pumpSenders(world, postgres)
-  })
+  }
+  instance.postmaster.later(world.random.between(0.4, 1.6) * postgres.pace.promotionMs, end)
 }
 
 /** Fast: sessions end first, then the shutdown checkpoint, then it waits until every walsender has sent it. */
@@ -240,9 +260,10 @@ function shutDown(world: World, postgres: Postgres, instance: Instance, end: () 
   const wasPrimary = instance.phase === 'primary'
   const directory = postgres.directory!
   instance.phase = 'stopping'
-  closeReceiver(instance)
+  closeReceiver(world, instance)
   instance.postmaster.later(random.between(2, 25), () => {
     instance.sessions = false
+    instance.commits.waiting = []
     if (!instance.children.alive()) return
     if (!wasPrimary) {
       return instance.postmaster.later(random.between(10, 60), () => {
@@ -264,16 +285,8 @@ function shutDown(world: World, postgres: Postgres, instance: Instance, end: () 
 
 function waitForSenders(postgres: Postgres, instance: Instance, end: () => void): void {
   const target = postgres.directory!.copy
-  const behind = [...instance.senders].some(sender => {
-    const copy = sender.postgres.directory?.copy
-    return copy?.branch !== target.branch || copy.count < target.count
-  })
   if (!instance.children.alive()) return
-  if (behind) instance.postmaster.later(20, () => waitForSenders(postgres, instance, end))
+  const waits = [...instance.senders].some(sender => behind(sender, target))
+  if (waits) instance.postmaster.later(20, () => waitForSenders(postgres, instance, end))
   else instance.postmaster.later(5, end)
-}
-
-/** A standby's placeholder: whoever promotes it by hand gets no commit that waits. */
-export function blocksCommits(instance: Instance): boolean {
-  return instance.configuration.role === 'standby'
 }

@@ -1,5 +1,6 @@
 // One seed draws a whole scenario: the cluster, its settings, and what is done to it when.
 
+import type { Habits } from './clients.ts'
 import type { Fault } from './faults.ts'
 import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
@@ -15,7 +16,7 @@ export interface Scenario {
   readonly maximumLag: number
   readonly clockRates: readonly number[]
   readonly latency: { readonly lowMs: number; readonly highMs: number }
-  readonly writeEveryMs: number
+  readonly habits: Habits
   readonly killMs: number
   /** In order of time, counted from when the cluster is up. */
   readonly steps: readonly Step[]
@@ -242,7 +243,7 @@ export function drawScenario(random: Random): Scenario {
       { lowMs: 0.3, highMs: 4 },
       { lowMs: 2, highMs: 60 },
     ]),
-    writeEveryMs: random.pick([60, 150, 400]),
+    habits: { everyMs: random.pick([60, 150, 400]), weakShare: 0 },
     killMs: random.chance(0.2) ? random.between(100, 600) : random.between(5, 80),
     steps: story ?? drawSteps(random, theme.faults, phaseMs),
     phaseMs,

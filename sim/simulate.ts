@@ -108,7 +108,7 @@ function build(scenario: Scenario, random: Random): Simulation {
     host: find,
     postgresAt: name => find(name)?.postgres,
     nextBranchId: () => ++branches,
-    clients: (postgres, instance) => startClients(world, postgres, instance, scenario.writeEveryMs),
+    clients: (postgres, instance) => startClients(world, postgres, instance, scenario.habits),
     lingerLimitMs: name => lingerLimit(checker, find(name)!, scheduler),
   }
   store.onApplied(({ transaction }) => {

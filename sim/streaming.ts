@@ -1,11 +1,19 @@
-// Physical streaming: a standby asks its upstream for WAL, gets what comes, and asks again when it breaks off.
+// The standby's end of streaming: a walreceiver asks its upstream for WAL, takes what comes, and asks again when it
+// breaks off. It lives until the startup process has read other settings, or until somebody ends it.
 import { adopt } from './data-directory.ts'
-import { contains } from './wal.ts'
+import { type Copy, contains } from './wal.ts'
+import {
+  endSender,
+  GONE_UNNOTICED_MS,
+  openSender,
+  pump,
+  pumpSenders,
+  reply,
+  senderLosesStandby,
+} from './walsenders.ts'
 import type { Instance, Postgres, Receiver, World } from './world.ts'
 
 const RETRY_MS = 1000
-const STALLED_MS = 300
-const TIMEOUT_MS = 10_000
 
 /** Connects soon, and goes on trying as long as the standby is to follow somebody. */
 export function follow(world: World, postgres: Postgres, instance: Instance): void {
@@ -14,6 +22,7 @@ export function follow(world: World, postgres: Postgres, instance: Instance): vo
     wanted !== null &&
     instance.phase === 'standby' &&
     instance.receiver === null &&
+    !instance.replayStuck &&
     instance.configuration.upstream?.name === wanted.name
   const attempt = () => {
     if (!current()) return
@@ -23,8 +32,8 @@ export function follow(world: World, postgres: Postgres, instance: Instance): vo
 }
 
 function connect(world: World, postgres: Postgres, instance: Instance): boolean {
-  const upstream = instance.configuration.upstream!
-  const source = world.postgresAt(upstream.host)
+  const { upstream, slot } = instance.configuration
+  const source = world.postgresAt(upstream!.host)
   const theirs = source?.instance
   const mine = postgres.directory
   const copy = source?.directory?.copy
@@ -34,87 +43,82 @@ function connect(world: World, postgres: Postgres, instance: Instance): boolean 
   if (!world.network.connected(postgres.name, source.name)) return false
   // Another history, or it is ahead of what it asks: the walsender refuses.
   if (!contains(copy, mine.copy)) return false
-  const receiver = { postgres, instance, source, sourceInstance: theirs, busy: false, open: true }
+  // Its slot is still in use by the walsender of a connection that nobody has missed yet.
+  if (slot !== null && [...theirs.senders].some(sender => sender.slot === slot)) return false
+  const receiver = newReceiver(world, postgres, instance, source)
   instance.receiver = receiver
   instance.received = true
-  theirs.senders.add(receiver)
-  pump(world, receiver)
+  const sender = openSender(world, source, { name: postgres.name, slot, receiver })
+  receiver.sender = sender
+  world.observe.streams(postgres, source)
+  reply(world, sender, mine.copy)
+  pump(world, sender)
   return true
 }
 
-/** Sends to everybody who is connected what has come since. */
-export function pumpSenders(world: World, source: Postgres): void {
-  for (const receiver of source.instance?.senders ?? []) pump(world, receiver)
+function newReceiver(world: World, postgres: Postgres, instance: Instance, source: Postgres): Receiver {
+  const receiver: Receiver = {
+    postgres,
+    instance,
+    source,
+    sender: null,
+    open: true,
+    take: (sent: Copy) => {
+      const { directory } = postgres
+      if (!receiver.open || instance.phase !== 'standby' || !directory) return false
+      if (!contains(sent, directory.copy)) return false
+      adopt(directory, sent)
+      pumpSenders(world, postgres)
+      return true
+    },
+    sourceEnded: ms =>
+      instance.children.later(ms, () => {
+        if (instance.receiver !== receiver) return
+        closeReceiver(world, instance)
+        follow(world, postgres, instance)
+      }),
+  }
+  return receiver
 }
 
-function pump(world: World, receiver: Receiver): void {
-  const { postgres, source, instance } = receiver
-  const sent = source.directory?.copy
-  const mine = postgres.directory?.copy
-  if (receiver.busy || !receiver.open || !sent || !mine) return
-  if (sent.branch === mine.branch && sent.count === mine.count) return
-  const again = (ms: number) => {
-    receiver.busy = true
-    world.scheduler.after(ms, () => {
-      receiver.busy = false
-      pump(world, receiver)
-    })
-  }
-  const { children } = receiver.sourceInstance
-  const stopped = children.alive() && !children.running()
-  if (stopped || !world.network.connected(postgres.name, source.name)) {
-    again(STALLED_MS)
-    return
-  }
-  receiver.busy = true
-  world.scheduler.after(world.random.between(0.5, 1.5) * postgres.pace.lagMs, () =>
-    instance.children.deliver(() => {
-      receiver.busy = false
-      const directory = postgres.directory
-      if (!receiver.open || instance.phase !== 'standby' || !directory) return
-      if (contains(sent, directory.copy)) {
-        adopt(directory, sent)
-        pumpSenders(world, postgres)
-      }
-      pump(world, receiver)
-    }),
-  )
-}
-
-export function closeReceiver(instance: Instance): void {
+/** `silently`: the machine is off, and nobody tells the other end. */
+export function closeReceiver(world: World, instance: Instance, silently = false): void {
   const { receiver } = instance
   if (!receiver) return
   receiver.open = false
-  receiver.sourceInstance.senders.delete(receiver)
   instance.receiver = null
+  if (receiver.sender) senderLosesStandby(world, receiver.sender, silently)
 }
 
 /** The source is gone: what it had sent still arrives, and the standby notices sooner or later. */
 export function closeSenders(world: World, source: Instance): void {
-  for (const receiver of source.senders) {
-    const { postgres, instance } = receiver
-    const noticed = world.network.connected(postgres.name, receiver.source.name)
-      ? world.random.between(8, 30)
-      : TIMEOUT_MS
-    instance.children.later(noticed, () => {
-      if (instance.receiver !== receiver) return
-      closeReceiver(instance)
-      follow(world, postgres, instance)
-    })
+  for (const sender of source.senders) {
+    const { receiver } = sender
+    endSender(sender)
+    if (!receiver?.open) continue
+    const told = world.network.connected(receiver.postgres.name, receiver.source.name)
+    receiver.sourceEnded(told ? world.random.between(8, 30) : GONE_UNNOTICED_MS)
   }
-  source.senders.clear()
 }
 
-/** pg_terminate_backend on the walsenders of these applications. */
-export function terminateSenders(world: World, source: Instance, matches: (name: string) => boolean): void {
-  for (const receiver of [...source.senders]) {
-    if (!matches(receiver.postgres.name)) continue
-    source.senders.delete(receiver)
-    receiver.open = false
-    receiver.instance.children.later(TIMEOUT_MS / 20, () => {
-      if (receiver.instance.receiver !== receiver) return
-      receiver.instance.receiver = null
-      follow(world, receiver.postgres, receiver.instance)
-    })
-  }
+/** The startup process has read the file: a receiver of another upstream is ended, unless replay is stuck (E4). */
+export function startupReloads(world: World, postgres: Postgres, instance: Instance): void {
+  if (instance.replayStuck || instance.phase !== 'standby') return
+  const wanted = instance.configuration.upstream?.name
+  if (instance.receiver && instance.receiver.source.name !== wanted) closeReceiver(world, instance)
+  follow(world, postgres, instance)
+}
+
+/** Replay waits for a query: the walreceiver goes on, whatever the settings say by now. */
+export function stickReplay(postgres: Postgres, instance: Instance): void {
+  if (instance.replayStuck || !postgres.directory) return
+  instance.replayStuck = true
+  instance.replayBehind ??= postgres.directory.copy
+}
+
+export function freeReplay(world: World, postgres: Postgres, instance: Instance): void {
+  if (!instance.replayStuck) return
+  instance.replayStuck = false
+  instance.replayBehind = null
+  instance.children.deliver(() => startupReloads(world, postgres, instance))
 }

@@ -4,7 +4,7 @@
 import type { HistoryLine } from '../src/core/instance.ts'
 import { type Lsn, lsn, type Position, type Timeline } from '../src/kernel/lsn.ts'
 
-export type RecordKind = 'commit' | 'shutdown' | 'checkpoint' | 'recovery-end'
+export type RecordKind = 'commit' | 'shutdown' | 'checkpoint' | 'recovery-end' | 'message'
 
 export interface WalRecord {
   readonly kind: RecordKind

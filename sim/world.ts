@@ -5,6 +5,7 @@ import type { LocalSettings } from '../src/core/settings.ts'
 import type { Answer, GuardMessage, GuardState } from '../src/guard/model.ts'
 import type { Instant, Ms } from '../src/kernel/time.ts'
 import type { GuardStatus } from '../src/ports/guard.ts'
+import type { CommitQueue } from './commits.ts'
 import type { Configuration, Directory } from './data-directory.ts'
 import type { HostClock } from './host-clock.ts'
 import type { SimLog } from './log.ts'
@@ -12,6 +13,7 @@ import type { Network } from './network.ts'
 import type { Process } from './process.ts'
 import type { Random } from './random.ts'
 import type { Scheduler } from './scheduler.ts'
+import type { StandbyNames } from './standby-names.ts'
 import type { SimStore } from './store.ts'
 import type { Copy, RecordKind, WalRecord } from './wal.ts'
 
@@ -39,12 +41,26 @@ export interface Observer {
   servesWrites(postgres: Postgres): void
   stoppedServing(name: string): void
   promoted(postgres: Postgres, from: Copy): void
-  acknowledged(postgres: Postgres, instance: Instance, record: WalRecord, copy: Copy): void
+  acknowledged(postgres: Postgres, instance: Instance, commit: Acknowledged): void
+  /** A session that waits was let go although no standby has answered for its commit. */
+  releasedAlone(postgres: Postgres, instance: Instance): void
+  /** What may release commits has changed somewhere in this instance. */
+  namesInForce(postgres: Postgres, instance: Instance): void
+  /** A walreceiver has connected. */
+  streams(postgres: Postgres, source: Postgres): void
   guardStepped(host: Host, before: GuardState, after: GuardState, now: Instant): void
   directoryRemoved(host: Host, directory: Directory): void
   /** A rewind begins: what was there is overwritten. */
   rewound(host: Host, directory: Directory): void
   copyReplaced(host: Host): void
+}
+
+export interface Acknowledged {
+  readonly record: WalRecord
+  /** Everything up to it. */
+  readonly copy: Copy
+  /** `local`: the session does not wait, whatever is configured. `nobody`: no names were in force. */
+  readonly by: 'local' | 'nobody' | 'standbys'
 }
 
 /** One machine. What survives what is decided in host. */
@@ -128,18 +144,47 @@ export interface Instance {
   /** It has received something in this run. */
   received: boolean
   receiver: Receiver | null
-  readonly senders: Set<Receiver>
+  readonly senders: Set<WalSender>
+  readonly commits: CommitQueue
+  /** Replay waits for somebody's query. */
+  replayStuck: boolean
+  /** Pid of the next backend or walsender. */
+  nextChild: number
   /** Clients have connections. */
   sessions: boolean
 }
 
-/** One connection, seen from the standby. */
+/** A walreceiver: the standby's end of a connection. */
 export interface Receiver {
   readonly postgres: Postgres
   readonly instance: Instance
   readonly source: Postgres
-  readonly sourceInstance: Instance
-  /** Something is under way. */
+  sender: WalSender | null
+  open: boolean
+  /** WAL up to here has come, and is flushed. False: it fits no more. */
+  take(sent: Copy): boolean
+  /** The other end is gone; noticed after so long. */
+  sourceEnded(ms: Ms): void
+}
+
+/** A walsender: the primary's end. It may be there without the other one. */
+export interface WalSender {
+  readonly pid: number
+  /** application_name: what the standby says it is. */
+  readonly name: string
+  readonly slot: string | null
+  /** null: no member of the cluster. */
+  readonly receiver: Receiver | null
+  readonly source: Postgres
+  readonly instance: Instance
+  /** In force in this process. */
+  names: StandbyNames | null
+  priority: number
+  flushed: number
+  /** SIGHUP has come, and has not been looked at. */
+  signalled: boolean
+  /** This process alone is stopped: what waits for it. */
+  held: (() => void)[] | null
   busy: boolean
   open: boolean
 }
