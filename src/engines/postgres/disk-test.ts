@@ -9,6 +9,8 @@ import { run } from './run.ts'
 /** PostgreSQL's prefix for temporary files: base backups and pg_rewind leave it out. */
 const FILE = 'pgsql_tmp.vigil-disk-test'
 const PROGRAM = 'dd'
+/** The file takes the room that it had the last time: that it could be written says nothing about more. */
+const ROOM_MIN_BYTES = 1024 * 1024
 
 export async function testDisks(host: PostgresHost, signal: AbortSignal): Promise<readonly DiskPlace[]> {
   const { dataDirectory, stateDirectory } = host.options
@@ -40,8 +42,10 @@ async function testPlace(
   // Without the program there is no test, and that is no fault of the disk.
   const result = await run(PROGRAM, args, { environment, signal }).catch(() => null)
   if (result?.stopped) throw new Error('the disk does not answer')
-  const failure = result === null || result.code === 0 ? null : reasonIn(result.errors)
-  return { holds, freeBytes: bavail * bsize, totalBytes: blocks * bsize, failure }
+  const freeBytes = bavail * bsize
+  const full = freeBytes < ROOM_MIN_BYTES ? 'No space left on device' : null
+  const failure = result === null || result.code === 0 ? full : reasonIn(result.errors)
+  return { holds, freeBytes, totalBytes: blocks * bsize, failure }
 }
 
 /** `dd: failed to open '/x': No space left on device` */
