@@ -7,6 +7,7 @@ import { reasonOf } from '../kernel/errors.ts'
 import type { GuardAnswer } from '../ports/guard.ts'
 import type { TermResult } from '../ports/leader-store.ts'
 import type { Context } from './context.ts'
+import { limited } from './limited.ts'
 import { done, type Outcome, stopped } from './outcome.ts'
 
 export async function changeTerm(context: Context, change: TermChange): Promise<Outcome> {
@@ -31,7 +32,7 @@ export async function changeTerm(context: Context, change: TermChange): Promise<
   const owner = { name: context.options.me.name, lease: context.lease }
   let result: TermResult
   try {
-    result = await store.change(change, owner, clock.limit(ATTEMPT_LIMIT_MS))
+    result = await limited(clock, ATTEMPT_LIMIT_MS, signal => store.change(change, owner, signal))
   } catch (error) {
     result = { kind: 'unknown', reason: reasonOf(error) }
   }
@@ -79,7 +80,7 @@ export async function credit(context: Context, attempt: Attempt, revision: bigin
 /** The leader key needs one; a candidate whose lease has run out must not lose its turn for that. */
 async function grantLease(context: Context, ttlMs: number): Promise<void> {
   const { clock, store } = context.ports
-  const granted = await store.grantLease(ttlMs, clock.limit(ATTEMPT_LIMIT_MS))
+  const granted = await limited(clock, ATTEMPT_LIMIT_MS, signal => store.grantLease(ttlMs, signal))
   if (granted.kind !== 'held') return
   context.lease = granted.lease
   context.memory = { ...context.memory, published: null }

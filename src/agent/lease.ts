@@ -2,6 +2,7 @@
 import { ATTEMPT_LIMIT_MS } from '../core/timers.ts'
 import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
 import type { Context } from './context.ts'
+import { limited } from './limited.ts'
 
 export interface LeaseKeeper {
   /** Grants or keeps alive when it is time; never throws. */
@@ -14,7 +15,7 @@ export function createLeaseKeeper(context: Context): LeaseKeeper {
   let grantedTtlMs: Ms = 0
 
   const grant = async (ttlMs: Ms) => {
-    const result = await store.grantLease(ttlMs, clock.limit(ATTEMPT_LIMIT_MS))
+    const result = await limited(clock, ATTEMPT_LIMIT_MS, signal => store.grantLease(ttlMs, signal))
     if (result.kind !== 'held') return
     context.lease = result.lease
     // Keys under the old lease vanish with it: the member key is written again under this one.
@@ -30,7 +31,8 @@ export function createLeaseKeeper(context: Context): LeaseKeeper {
       const now = clock.now()
       if (context.lease === null || ttlMs !== grantedTtlMs) return grant(ttlMs)
       if (tendedAt && elapsedAtMost(tendedAt, now) < ttlMs / 3) return
-      const result = await store.keepAlive(context.lease, clock.limit(ATTEMPT_LIMIT_MS))
+      const { lease } = context
+      const result = await limited(clock, ATTEMPT_LIMIT_MS, signal => store.keepAlive(lease, signal))
       if (result.kind === 'held') tendedAt = clock.now()
       if (result.kind === 'gone') context.lease = null
     },

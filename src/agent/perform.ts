@@ -13,6 +13,7 @@ import { askFailsafe } from './failsafe.ts'
 import { configure, promote, start } from './instance.ts'
 import { runJob } from './jobs.ts'
 import { changeTerm, credit, fromGuard } from './leadership.ts'
+import { limited } from './limited.ts'
 import { done, type Outcome, stopped } from './outcome.ts'
 import { askSeals, seal } from './seal-watch.ts'
 
@@ -150,8 +151,9 @@ async function publish(
   view: View,
 ): Promise<Outcome> {
   const { clock, store } = context.ports
-  if (context.lease === null) return stopped('no lease yet')
-  const result = await store.publish(action.member, context.lease, clock.limit(ATTEMPT_LIMIT_MS))
+  const { lease } = context
+  if (lease === null) return stopped('no lease yet')
+  const result = await limited(clock, ATTEMPT_LIMIT_MS, signal => store.publish(action.member, lease, signal))
   if (result.kind !== 'applied') {
     // Most likely the lease is gone; a new one is granted at the next look.
     context.lease = null

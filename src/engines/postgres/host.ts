@@ -3,7 +3,7 @@ import { VigilError } from '../../kernel/errors.ts'
 import type { Target } from './connection.ts'
 import { unknownParameters } from './known-parameters.ts'
 import type { Credentials, PostgresOptions } from './options.ts'
-import { type PostmasterFile, readPostmasterFile } from './postmaster-file.ts'
+import { type PostmasterFile, postmasterFileReader } from './postmaster-file.ts'
 import { dataVersion, findProgram, type ProgramName } from './programs.ts'
 import { childEnvironment } from './run.ts'
 
@@ -73,9 +73,10 @@ export function targetOf(
 
 /** Several that ask at the same time, as each look does, share one reading. */
 function sharedReading(dataDirectory: string): () => Promise<PostmasterFile | null> {
+  const read = postmasterFileReader(dataDirectory)
   let reading: Promise<PostmasterFile | null> | null = null
   return () => {
-    reading ??= readPostmasterFile(dataDirectory).finally(() => {
+    reading ??= read().finally(() => {
       reading = null
     })
     return reading

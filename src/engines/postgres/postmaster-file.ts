@@ -1,7 +1,7 @@
 // postmaster.pid: which process runs on the data directory, and where it listens.
-import { readFile, readlink, realpath } from 'node:fs/promises'
+import { readFile, readlink, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { readIfPresent } from './durable.ts'
+import { isMissing, readIfPresent } from './durable.ts'
 
 export interface PostmasterFile {
   readonly pid: number
@@ -14,6 +14,32 @@ export interface PostmasterFile {
 export async function readPostmasterFile(dataDirectory: string): Promise<PostmasterFile | null> {
   const text = await readIfPresent(join(dataDirectory, 'postmaster.pid'))
   return text === null ? null : parsePostmasterFile(text)
+}
+
+/**
+ * Reads again only what has changed. A later postmaster makes a file of its own; within a file everything that is
+ * read here is appended, so that its size tells even of what happens within one tick of the file system's clock.
+ */
+export function postmasterFileReader(dataDirectory: string): () => Promise<PostmasterFile | null> {
+  const path = join(dataDirectory, 'postmaster.pid')
+  let known: { readonly mark: string; readonly file: PostmasterFile | null } | null = null
+  return async () => {
+    const mark = await markOf(path)
+    if (known !== null && known.mark === mark) return known.file
+    known = mark === null ? null : { mark, file: await readPostmasterFile(dataDirectory) }
+    return known?.file ?? null
+  }
+}
+
+/** null: no such file. */
+async function markOf(path: string): Promise<string | null> {
+  try {
+    const { dev, ino, size, ctimeNs } = await stat(path, { bigint: true })
+    return `${dev} ${ino} ${size} ${ctimeNs}`
+  } catch (error) {
+    if (isMissing(error)) return null
+    throw error
+  }
 }
 
 export function parsePostmasterFile(text: string): PostmasterFile | null {
