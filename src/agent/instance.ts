@@ -3,11 +3,18 @@ import type { Action } from '../core/action.ts'
 import { signatureOf } from '../core/configuration.ts'
 import type { Settings } from '../core/settings.ts'
 import { situationOf } from '../core/situation.ts'
+import type { Names } from '../core/synchronous/names.ts'
+import { mayBeSet } from '../core/synchronous/rule.ts'
+import { ownRule } from '../core/synchronous/seats.ts'
 import type { View } from '../core/view.ts'
+import { assert } from '../kernel/assert.ts'
+import type { Ms } from '../kernel/time.ts'
 import type { InstanceSettings } from '../ports/engine.ts'
 import type { Context } from './context.ts'
 import { fromGuard } from './leadership.ts'
 import { done, type Outcome, stopped } from './outcome.ts'
+
+const ADOPTION_LIMIT_MS: Ms = 1000
 
 export async function start(
   context: Context,
@@ -46,11 +53,14 @@ export async function configure(
   view: View,
 ): Promise<Outcome> {
   const { engine } = context.ports
-  const { upstream, slot, role } = action
+  const { upstream, slot, role, names } = action
   if (upstream) await coverGaps(context, view)
-  const changed = await engine.writeConfiguration(instanceSettings(view.settings), upstream, slot, role)
+  assertMayBeSet(view, names)
+  const settings = instanceSettings(view.settings, action)
+  const changed = await engine.writeConfiguration(settings, upstream, slot, role)
   if (changed) await engine.reload()
   context.memory = { ...context.memory, configured: action.signature }
+  if (role === 'primary') told(context, names)
   return done()
 }
 
@@ -78,11 +88,17 @@ export async function promote(
   if (!known || journal.read().signalExpected)
     await journal.write({ promotions: kept, signalExpected: false })
   await engine.reserveTimelines(action.from, timeline)
-  await engine.writeConfiguration(instanceSettings(view.settings), null, null, 'primary')
+  assertMayBeSet(view, action.names)
+  const settings = instanceSettings(view.settings, action)
+  await engine.writeConfiguration(settings, null, null, 'primary')
   await engine.reload()
+  // Proven before the first commit is possible: a process that still has other names would count by them.
+  if (action.names && !(await adopted(context, action.names)))
+    return stopped('the names are not in force yet')
   const outcome = fromGuard(await guard.promote(term))
   if (outcome.kind === 'done') {
-    configured(context, view, 'primary', null)
+    configured(context, view, 'primary', null, action)
+    told(context, action.names)
     context.memory = { ...context.memory, promotedTerm: term, promoteAskedAt: context.ports.clock.now() }
   }
   return outcome
@@ -106,11 +122,52 @@ function configured(
   view: View,
   role: 'primary' | 'standby',
   upstream: Parameters<typeof signatureOf>[2],
+  access?: Parameters<typeof signatureOf>[3],
 ): void {
-  context.memory = { ...context.memory, configured: signatureOf(situationOf(view), role, upstream) }
+  const signature = signatureOf(situationOf(view), role, upstream, access)
+  context.memory = { ...context.memory, configured: signature }
 }
 
-function instanceSettings(settings: Settings): InstanceSettings {
+/** Shows the names in force to a NEW connection, with WAL after it: who has that flushed has adopted them. */
+export async function proveNames(
+  context: Context,
+  action: Action & { readonly kind: 'prove-names' },
+): Promise<Outcome> {
+  const { clock, engine } = context.ports
+  const { names, lsn } = await engine.adoption(clock.limit(ADOPTION_LIMIT_MS))
+  if (names !== action.text || lsn === null) return stopped('other names are in force')
+  const proof = { names, told: lsn, since: clock.now(), adopted: false, caughtUpAt: null }
+  context.memory = { ...context.memory, namesProof: proof }
+  return done()
+}
+
+async function adopted(context: Context, names: Names): Promise<boolean> {
+  const { clock, engine } = context.ports
+  const seen = await engine.adoption(clock.limit(ADOPTION_LIMIT_MS))
+  return seen.names === names.text
+}
+
+function told(context: Context, names: Names | null): void {
+  const namesTold = names && { names, at: context.ports.clock.now() }
+  context.memory = { ...context.memory, namesTold, namesProof: null }
+}
+
+/** What acknowledges under the names must acknowledge under the recorded rule too, whoever asked for them (A8). */
+function assertMayBeSet(view: View, names: Names | null): void {
+  const { record, running } = situationOf(view)
+  if (!record || record.rules === null) return
+  const same = running.kind === 'primary' && running.status.synchronousNames === names?.text
+  const own = ownRule(record)
+  assert(
+    same || (names !== null && own !== null && mayBeSet(own, names.set)),
+    `"${names?.text ?? 'no names'}" may acknowledge what the recorded rule does not`,
+  )
+}
+
+function instanceSettings(
+  settings: Settings,
+  access: { readonly names: Names | null; readonly closed: boolean } = { names: null, closed: false },
+): InstanceSettings {
   const { parameters, hba, ident } = settings
-  return { parameters, hba, ident }
+  return { parameters, hba, ident, synchronousNames: access.names?.text ?? null, closed: access.closed }
 }

@@ -2,10 +2,12 @@
 // must not slow the ticks of those that are to replace it.
 import type { ClusterState, MemberRecord } from '../core/cluster.ts'
 import type { PeerReport } from '../core/peer.ts'
+import type { Settings } from '../core/settings.ts'
+import { contactWanted } from '../core/synchronous/suspicion.ts'
 import type { TermRecord } from '../core/term.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import { known, lost, type Reading } from '../kernel/reading.ts'
-import { elapsedAtMost, type Ms } from '../kernel/time.ts'
+import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 
 /** Short enough that a report is from after the old leader's deadline once that has been waited out (F and rho). */
@@ -15,13 +17,14 @@ const REPORT_LIMIT_MS: Ms = 1000
 const PATIENCE_MS: Ms = 150
 
 export interface PeerWatch {
-  look(members: readonly MemberRecord[]): Promise<Readonly<Record<string, Reading<PeerReport>>>>
+  /** `hurried`: a question that has been out for a while is not waited for again. */
+  look(members: readonly MemberRecord[], hurried?: boolean): Promise<Readonly<Record<string, Reading<PeerReport>>>>
 }
 
 export function createPeerWatch(context: Context): PeerWatch {
   const { clock, peers } = context.ports
   const reports = new Map<string, Reading<PeerReport>>()
-  const asking = new Map<string, Promise<void>>()
+  const asking = new Map<string, { readonly answer: Promise<void>; readonly since: Instant }>()
 
   const ask = (member: MemberRecord & { readonly apiUrl: string }) => {
     const answer = peers
@@ -31,20 +34,23 @@ export function createPeerWatch(context: Context): PeerWatch {
       .then(() => {
         asking.delete(member.name)
       })
-    asking.set(member.name, answer)
+    asking.set(member.name, { answer, since: clock.now() })
   }
 
   return {
-    async look(members) {
+    async look(members, hurried = false) {
       const askable = members.filter(
         (m): m is MemberRecord & { readonly apiUrl: string } => m.apiUrl !== null,
       )
       for (const member of askable) if (!asking.has(member.name)) ask(member)
       const missing = askable.filter(member => !fresh(reports.get(member.name), context))
-      if (missing.length > 0)
+      const due = ({ since }: { readonly since: Instant }) =>
+        !hurried || elapsedAtMost(since, clock.now()) < PATIENCE_MS
+      const out = askable.flatMap(m => asking.get(m.name) ?? []).filter(due)
+      if (missing.length > 0 && out.length > 0)
         await patience(
           context,
-          askable.flatMap(m => asking.get(m.name) ?? []),
+          out.map(({ answer }) => answer),
         )
       return Object.fromEntries(
         askable.flatMap(({ name }) => {
@@ -57,7 +63,11 @@ export function createPeerWatch(context: Context): PeerWatch {
 }
 
 /** While somebody may have to be replaced, or is being replaced. */
-export function peersWanted(cluster: ClusterState, context: Context): readonly MemberRecord[] {
+export function peersWanted(
+  cluster: ClusterState,
+  context: Context,
+  settings: Settings,
+): readonly MemberRecord[] {
   const record = cluster.term?.value
   const { seen } = context.memory
   const { me } = context.options
@@ -66,9 +76,14 @@ export function peersWanted(cluster: ClusterState, context: Context): readonly M
   const others = context.membersKnown.filter(member => member.name !== me.name)
   const holding = record.holder.install === me.install
   const silentMs = seen ? elapsedAtMost(seen.at, context.ports.clock.now()) : 0
-  const silent = !holding && silentMs > record.ttl / 2 && record.state !== 'paused'
+  const suspect = { record, settings, memory: context.memory, now: context.ports.clock.now() }
+  const overdue = silentMs > record.ttl / 2 || contactWanted(suspect)
+  const silent = !holding && overdue && record.state !== 'paused'
   const moving = record.state === 'released' || record.state === 'handover'
-  return silent || moving || cluster.failover || (holding && context.memory.doubtful) ? others : []
+  // Whether a copy has caught up is for itself to say: the leader's PostgreSQL knows names only.
+  const catchingUp = context.memory.namesProof?.caughtUpAt != null
+  const asks = holding && (context.memory.doubtful || catchingUp)
+  return silent || moving || cluster.failover || asks ? others : []
 }
 
 /**

@@ -10,7 +10,7 @@ import { comparePositions } from '../kernel/lsn.ts'
 import { elapsedAtMost, type Ms, reached } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import { askFailsafe } from './failsafe.ts'
-import { configure, promote, start } from './instance.ts'
+import { configure, promote, proveNames, start } from './instance.ts'
 import { runJob } from './jobs.ts'
 import { changeTerm, credit, fromGuard } from './leadership.ts'
 import { limited } from './limited.ts'
@@ -65,6 +65,11 @@ async function carryOut(context: Context, action: Action, view: View): Promise<O
       return endWalSenders(context, action.except, view)
     case 'ask-failsafe':
       return askFailsafe(context, action)
+    case 'prove-names':
+      return proveNames(context, action)
+    case 'terminate-backends':
+      await engine.terminateBackends(action.pids, clock.limit(SQL_LIMIT_MS))
+      return done()
     case 'drop':
       return fromGuard(await guard.drop(action.term))
     case 'ensure-guard':

@@ -30,6 +30,8 @@ const Body = z.object({
       role: z.enum(['primary', 'standby', 'none']),
       position: z.object({ timeline: z.int().min(1), lsn: z.string() }).nullable(),
       promotable: z.boolean(),
+      seat: z.string().nullish(),
+      seat_state: z.enum(['ready', 'incomplete', 'diverged']).nullish(),
       trouble: z.string().nullish(),
       term: z.int().nonnegative(),
     })
@@ -55,7 +57,7 @@ export function createPeers(options: PeerOptions): Peers & { close(): void } {
     async seal(apiUrl, request, signal) {
       const reply = await client.ask(new URL('/vigil/seal', apiUrl).href, {
         method: 'POST',
-        body: { ...request, base: request.base.toString() },
+        body: { ...request, base: request.base.toString(), scope: options.scope },
         headers: authorization(options),
         signal,
       })
@@ -117,6 +119,8 @@ function reportOf(body: Body): PeerReport {
     noFailover,
     promotable: vigil ? vigil.promotable : role === 'standby' && !noFailover && body.watchdog_failed !== true,
     trouble: vigil?.trouble ?? null,
+    seat: vigil?.seat ?? null,
+    seatState: vigil?.seat_state ?? 'ready',
     term: vigil?.term ?? null,
   }
 }

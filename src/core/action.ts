@@ -62,6 +62,7 @@ export type Action =
       readonly timeline: Timeline
       readonly lsn: Lsn
       readonly names: NamesInFile
+      readonly closed: boolean
     }
   /** `standby.signal` back on disk beside the running primary. */
   | { readonly kind: 'ensure-standby-signal' }
@@ -74,6 +75,8 @@ export type Action =
       readonly upstream: Upstream | null
       readonly slot: string | null
       readonly names: NamesInFile
+      /** Nobody but the agent and standbys is let in. */
+      readonly closed: boolean
       readonly signature: string
     }
   /** Shows what every process of the primary has been told, and writes WAL after it (protocol A8, step 3). */

@@ -18,8 +18,12 @@ import { REJOINING } from './rules/rejoining.ts'
 import { REQUESTED } from './rules/requested.ts'
 import type { Plan, Rule } from './rules/rule.ts'
 import { FREEZING, SAFETY } from './rules/safety.ts'
+import { SEALING } from './rules/sealing.ts'
+import { SYNCHRONOUS } from './rules/synchronous.ts'
 import { BLOCKED, TAKEOVER, TAKING } from './rules/taking.ts'
 import { type Situation, situationOf } from './situation.ts'
+import { contactWanted, suspicionOf } from './synchronous/suspicion.ts'
+import { isSynchronous } from './synchronous/takeover.ts'
 import { waitOf } from './timers.ts'
 import type { View } from './view.ts'
 
@@ -27,6 +31,7 @@ import type { View } from './view.ts'
 export const RULES: readonly Rule[] = [
   ...SAFETY,
   ...PROMISING,
+  ...SEALING,
   ...FREEZING,
   ...OWN_NAME,
   ...TAKING,
@@ -35,6 +40,7 @@ export const RULES: readonly Rule[] = [
   ...FAILSAFE,
   ...HANDOVER,
   ...HEALTH,
+  ...SYNCHRONOUS,
   ...LEADING,
   ...PROMOTING,
   ...TAKEOVER,
@@ -48,6 +54,8 @@ const TICK_MS: Ms = 1000
 const DEADLINE_CHECK_MS: Ms = 210
 const SILENT_TICK_MS: Ms = 250
 const UNANSWERED_TICK_MS: Ms = 100
+const ASKED_TICK_MS: Ms = 25
+const CONTACT_TICK_MS: Ms = 200
 
 export function decide(view: View): { readonly decision: Decision; readonly memory: Memory } {
   const memory = remember(view)
@@ -60,7 +68,7 @@ export function decide(view: View): { readonly decision: Decision; readonly memo
       rule: rule.id,
       because: plan.because ?? {},
       actions,
-      wakeInMs: Math.max(0, plan.wakeInMs ?? nextLook(situation, after)),
+      wakeInMs: Math.max(0, Math.min(plan.wakeInMs ?? nextLook(situation, after), untilAnswer(view))),
     },
     memory: after,
   }
@@ -72,6 +80,11 @@ function firstMatch(situation: Situation): readonly [Rule, Plan] {
     if (plan) return [rule, plan]
   }
   assert(false, 'the last rule matches always')
+}
+
+/** A candidate that waits for a seal counts in tens of milliseconds. */
+function untilAnswer({ requests }: View): Ms {
+  return requests.some(({ kind }) => kind === 'seal') ? ASKED_TICK_MS : Number.POSITIVE_INFINITY
 }
 
 /** The next second, or earlier: when a renewal is due, or when the old leader will be waited out. */
@@ -87,7 +100,16 @@ function nextLook(s: Situation, { lastAttemptAt }: Memory): Ms {
   const check = deadline ? remaining(deadline, s.now) + DEADLINE_CHECK_MS : TICK_MS
   // While the leader may have to be replaced the others ask for this member's position: it must be a fresh one.
   const silent = !s.holding && s.record && (s.silence ?? 0) > s.record.ttl / 2 ? SILENT_TICK_MS : TICK_MS
-  return Math.max(20, Math.min(silent, renewal, untilOut, check))
+  return Math.max(20, Math.min(silent, renewal, untilOut, check, untilSuspicion(s)))
+}
+
+/** Until the leader is suspected; before that it is asked whether it is there. */
+function untilSuspicion(s: Situation): Ms {
+  const { memory, settings } = s.view
+  if (s.holding || !isSynchronous(s) || !s.record) return TICK_MS
+  const facts = { settings, memory, now: s.now }
+  const left = suspicionOf(facts) - (s.silence ?? 0)
+  return contactWanted({ ...facts, record: s.record }) ? Math.min(CONTACT_TICK_MS, Math.max(1, left)) : left / 2
 }
 
 /** The member key: at once when something significant changed, positions once in loop_wait. */

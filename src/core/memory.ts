@@ -2,6 +2,7 @@
 import type { Lsn, Position } from '../kernel/lsn.ts'
 import type { Instant, Ms } from '../kernel/time.ts'
 import type { Failsafe, FailsafePromise, Led } from './failsafe.ts'
+import type { Names } from './synchronous/names.ts'
 import type { TermRecord } from './term.ts'
 
 /** One sent transaction on the term record whose answer may still come, or never (protocol A6). */
@@ -122,10 +123,10 @@ export interface Memory {
   readonly failsafePromise: FailsafePromise | null
   /** Of the names in force; null: nothing is proven, or nothing needs to be. */
   readonly namesProof: NamesProof | null
-  /** When the names in the file were last written. */
-  readonly namesToldAt: Instant | null
+  /** What the file of this start of the instance says, and when it was written. */
+  readonly namesTold: { readonly names: Names; readonly at: Instant } | null
   /** When each seat was last seen fit for synchronous commits. */
-  readonly seatsSeen: Readonly<Record<string, Instant>>
+  readonly seatsSeen: Readonly<Record<string, { readonly name: string; readonly at: Instant }>>
   /** Term whose end of recovery has reached enough seats for others to look (protocol A12-3). */
   readonly visibleTerm: number | null
   /** Result of the last switchover or takeover that did not come about, for people. */
@@ -178,7 +179,7 @@ export const EMPTY_MEMORY: Memory = {
   failsafeKey: null,
   failsafePromise: null,
   namesProof: null,
-  namesToldAt: null,
+  namesTold: null,
   seatsSeen: {},
   visibleTerm: null,
   lastRefusal: null,

@@ -3,6 +3,8 @@ import type { Position } from '../kernel/lsn.ts'
 import type { SideWrites, TermChange } from './action.ts'
 import { createdRecord, releasedRecord, renewedRecord, takenRecord } from './record.ts'
 import type { Situation } from './situation.ts'
+import { withSeen } from './synchronous/seats.ts'
+import { rulesTaken } from './synchronous/takeover.ts'
 import type { TermRecord } from './term.ts'
 
 const NO_WRITES: SideWrites = {}
@@ -33,7 +35,8 @@ export function renew(
 }
 
 export function plainRenewal(situation: Situation, at: Position | null, writes?: SideWrites): TermChange {
-  return renew(situation, renewedRecord(situation.view, situation.record as TermRecord, at), 'T1', writes)
+  const record = renewedRecord(situation.view, situation.record as TermRecord, at)
+  return renew(situation, { ...record, rules: withSeen(situation, record) }, 'T1', writes)
 }
 
 /** T3. In a pure cluster the leader key is display only: present with the old holder's name it is overwritten. */
@@ -45,7 +48,7 @@ export function take(situation: Situation, writes: SideWrites = NO_WRITES): Term
     kind: 'change-term',
     id: 'T3',
     expected: situation.revision,
-    record: takenRecord(view, record),
+    record: { ...takenRecord(view, record), ...rulesTaken(situation) },
     leaderIs: leader ? { value: leader.value, modRevision: leader.modRevision } : { absent: true },
     leaderKey: 'put',
     writes,

@@ -67,7 +67,12 @@ function sideCompares(keys: ClusterKeys, { writes }: TermChange): readonly Compa
   return [
     ...(writes.initialize?.ifAbsent ? [{ key: keys.initialize, absent: true } as const] : []),
     ...(writes.failover ? [{ key: keys.failover, modRevision: writes.failover.modRevision }] : []),
+    ...(writes.sync ? [asSeen(keys.sync, writes.sync.modRevision)] : []),
   ]
+}
+
+function asSeen(key: string, modRevision: bigint | null): Compare {
+  return modRevision === null ? { key, absent: true } : { key, modRevision }
 }
 
 function sideWrites(keys: ClusterKeys, { writes }: TermChange): readonly Write[] {
@@ -75,6 +80,7 @@ function sideWrites(keys: ClusterKeys, { writes }: TermChange): readonly Write[]
     ...(writes.initialize ? [{ put: keys.initialize, value: writes.initialize.value }] : []),
     ...(writes.status !== undefined ? [{ put: keys.status, value: writes.status }] : []),
     ...(writes.failsafe !== undefined ? [{ put: keys.failsafe, value: writes.failsafe }] : []),
+    ...(writes.sync ? [{ put: keys.sync, value: writes.sync.value }] : []),
     ...(writes.history ? [historyWrite(keys, writes.history)] : []),
     ...(writes.config ? [configWrite(keys, writes.config)] : []),
     ...(writes.failover ? [failoverWrite(keys, writes.failover.value)] : []),

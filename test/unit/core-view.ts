@@ -98,12 +98,15 @@ const RUNNING = {
   systemIdentifier: '7000000000000000001',
   serverVersion: 150020,
   postmasterStartedAt: '2026-11-20T00:00:00Z',
+  synchronousNames: '',
   checksumFailures: 0,
   pendingRestart: {},
 }
 
 export function primary(where: Position, change: Partial<PrimaryStatus> = {}): PrimaryStatus {
-  const replication = ['birch', 'cedar'].map(name => ({
+  const replication = ['birch', 'cedar'].map((name, index) => ({
+    pid: 5000 + index,
+    slot: name,
     user: 'replicator',
     applicationName: name,
     clientAddress: null,
@@ -118,6 +121,7 @@ export function primary(where: Position, change: Partial<PrimaryStatus> = {}): P
     position: where,
     inserted: where.lsn,
     replication,
+    weakCommits: [],
     slots: [],
     ...change,
   }
@@ -182,6 +186,8 @@ export function peer(name: string, where: Position, change: Partial<PeerReport> 
     pendingRestart: false,
     noFailover: false,
     promotable: true,
+    seat: `${name}-seat`,
+    seatState: 'ready',
     trouble: null,
     term: 5,
     ...change,

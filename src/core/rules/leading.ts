@@ -99,7 +99,7 @@ function lead(s: Situation): Plan {
 }
 
 /** Work of a serving primary besides renewing. One job at a time; none of it is urgent. */
-function upkeep(s: Situation): readonly Action[] {
+export function upkeep(s: Situation): readonly Action[] {
   if (s.running.kind !== 'primary' || !s.view.memory.settled) return []
   const marked: readonly Action[] = s.view.memory.servedMarked ? [] : [{ kind: 'mark-served' }]
   return [...marked, ...configureAs(s, 'primary', null), ...slotsFor(s), ...firstCheckpoint(s)]

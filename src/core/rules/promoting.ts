@@ -6,6 +6,8 @@ import type { HistoryRow } from '../cluster.ts'
 import { promisedMs } from '../failsafe.ts'
 import { servingRecord } from '../record.ts'
 import { isDead, renewalDue, type Situation } from '../situation.ts'
+import { namesAtPromotion } from '../synchronous/change.ts'
+import { isVisible } from '../synchronous/visibility.ts'
 import type { ChainEntry, TermRecord } from '../term.ts'
 import { plainRenewal, renew, take } from '../transaction.ts'
 import { exitOf, giveUp, leads } from './leading.ts'
@@ -106,6 +108,8 @@ export const PROMOTING: readonly Rule[] = [
     does: 'has the guard promote it to the given timeline',
     plan: s => {
       if (!electing(s) || s.running.kind !== 'standby' || !s.armed || !s.end || promisedMs(s) > 0) return null
+      // Sealed for somebody else's takeover of this very revision: only a newer one may lead to a promotion.
+      if (s.view.remembered.promise !== null) return null
       const { promotedTerm, promoteAskedAt } = s.view.memory
       const asked = promotedTerm === s.record?.term && promoteAskedAt !== null
       const askedNow = asked && elapsedAtMost(promoteAskedAt, s.now) < PROMOTE_AGAIN_MS
@@ -130,6 +134,8 @@ function promotion(s: Situation, record: TermRecord, from: Timeline): Action {
     from,
     timeline: record.timelineMax,
     lsn: lsn as NonNullable<typeof lsn>,
+    names: namesAtPromotion(s),
+    closed: !isVisible(s),
   }
 }
 

@@ -17,7 +17,6 @@ export interface SealPromise {
 export interface SealRequest {
   /** Identity of the store's cluster. */
   readonly cluster: string
-  readonly scope: string
   readonly base: bigint
   /** The record's term and one. */
   readonly term: number

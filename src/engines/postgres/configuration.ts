@@ -1,6 +1,7 @@
 // The files that an instance runs with: postgresql.conf, pg_hba.conf, pg_ident.conf, in Patroni's layout.
 import { access, constants, rename, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { NOBODY } from '../../core/synchronous/names.ts'
 import type { InstanceSettings, Upstream } from '../../ports/engine.ts'
 import { cleanAutoConfiguration } from './auto-configuration.ts'
 import { formatConninfo, formatPassfileLine } from './conninfo.ts'
@@ -19,9 +20,6 @@ const HEADER = [
   '# Written by vigil; changes made here are lost.',
   '# Settings of your own belong into the configuration of the cluster or, for this member alone, into the file below.',
 ]
-
-/** Nobody connects under this name, so whoever is promoted by hand acknowledges nothing that waits (protocol A8). */
-const NOT_LEADER = 'ANY 200 ("vigil:not-leader")'
 
 /** False when every file was as it should be. Nothing is written unless everything can be. */
 export async function writeConfiguration(
@@ -81,7 +79,9 @@ async function mainParameters(
     unix_socket_directories: await socketDirectory(host, settings),
     recovery_target_timeline: 'latest',
     synchronous_standby_names:
-      role === 'standby' ? NOT_LEADER : (configured['synchronous_standby_names'] ?? ''),
+      role === 'standby'
+        ? NOBODY.text
+        : (settings.synchronousNames ?? configured['synchronous_standby_names'] ?? ''),
     primary_conninfo: upstream ? conninfoFor(host, upstream) : '',
     primary_slot_name: upstream ? (slot ?? '') : '',
   }

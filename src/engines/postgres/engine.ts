@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { VigilError } from '../../kernel/errors.ts'
 import type { Engine, InstanceSettings } from '../../ports/engine.ts'
 import { answersConnections } from './accepts.ts'
+import { adoption } from './adoption.ts'
 import { archivePassedOver, ensureStandbySignal } from './after-promotion.ts'
 import { initialise } from './bootstrap.ts'
 import { clone, discardReplaced } from './clone.ts'
@@ -27,7 +28,7 @@ import { endsWithShutdownCheckpoint } from './shutdown-end.ts'
 import * as sql from './sql.ts'
 import { startCommand } from './start-command.ts'
 import { stopReceiving } from './stop-receiving.ts'
-import { terminate } from './walsenders.ts'
+import { terminate, terminateByPid } from './walsenders.ts'
 import { probeWrite } from './write-probe.ts'
 
 export async function openPostgres(options: PostgresOptions): Promise<Engine> {
@@ -57,6 +58,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Engine> {
       return writeConfiguration(host, wanted, { upstream, slot, role })
     },
     stopReceiving: signal => stopReceiving(host, signal),
+    adoption: signal => adoption(host, signal),
+    terminateBackends: (pids, signal) => terminateByPid(dataDirectory, pids, signal),
     reload: () => reload(dataDirectory),
 
     initialise: signal => initialise(host, signal),

@@ -1,4 +1,5 @@
 // What a running instance says of itself: one statement, on a connection that is kept between ticks.
+import type { WeakCommits } from '../../core/instance.ts'
 import { VigilError } from '../../kernel/errors.ts'
 import { type Lsn, parseLsn } from '../../kernel/lsn.ts'
 import type { InstanceStatus, PrimaryStatus, SlotStatus, StandbyStatus } from '../../ports/engine.ts'
@@ -27,6 +28,8 @@ interface Seen {
   readonly flushed: string | null
   readonly inserted: string | null
   readonly checksumFailures: string | null
+  readonly synchronousNames: string
+  readonly weakCommits: readonly WeakCommits[] | null
   readonly applyDelay: string
   readonly walFile: string | null
   readonly received: string | null
@@ -50,6 +53,7 @@ interface Seen {
         readonly syncState: string
         readonly syncPriority: number
         readonly flushed: string | null
+        readonly slot: string | null
       }[]
     | null
   readonly slots: readonly SeenSlot[] | null
@@ -112,6 +116,7 @@ function runningStatus(seen: Seen, files: readonly Row[], owned: Owned) {
     systemIdentifier: seen.systemIdentifier,
     serverVersion: Number(seen.serverVersion),
     postmasterStartedAt: seen.postmasterStartedAt,
+    synchronousNames: seen.synchronousNames,
     checksumFailures: Number(seen.checksumFailures ?? 0),
     slots: (seen.slots ?? []).map(slotStatus),
     pendingRestart: pendingRestart({
@@ -123,16 +128,16 @@ function runningStatus(seen: Seen, files: readonly Row[], owned: Owned) {
   }
 }
 
-function primaryStatus(seen: Seen): Pick<PrimaryStatus, 'kind' | 'position' | 'inserted' | 'replication'> {
+function primaryStatus(
+  seen: Seen,
+): Pick<PrimaryStatus, 'kind' | 'position' | 'inserted' | 'replication' | 'weakCommits'> {
   return {
     kind: 'primary',
     // The name of the file that is written to: pg_control knows a new timeline only after a checkpoint.
     position: { timeline: Number.parseInt(seen.walFile!.slice(0, 8), 16), lsn: parseLsn(seen.flushed!)! },
     inserted: parseLsn(seen.inserted!)!,
-    replication: (seen.replication ?? []).map(({ pid: _, ...one }) => ({
-      ...one,
-      flushed: lsnOrNull(one.flushed),
-    })),
+    replication: (seen.replication ?? []).map(one => ({ ...one, flushed: lsnOrNull(one.flushed) })),
+    weakCommits: seen.weakCommits ?? [],
   }
 }
 

@@ -28,8 +28,19 @@ SELECT json_build_object(
   'restoreCommand', current_setting('restore_command') <> '',
   'replication', (SELECT json_agg(json_build_object(
       'pid', pid, 'user', usename, 'applicationName', application_name, 'clientAddress', host(client_addr), 'state', state,
-      'syncState', sync_state, 'syncPriority', sync_priority, 'flushed', flush_lsn::text))
+      'syncState', sync_state, 'syncPriority', sync_priority, 'flushed', flush_lsn::text,
+      'slot', (SELECT slot_name FROM pg_replication_slots WHERE active_pid = pg_stat_replication.pid)))
     FROM pg_stat_replication WHERE pid <> pg_backend_pid()),
+  'synchronousNames', current_setting('synchronous_standby_names'),
+  'weakCommits', CASE WHEN NOT pg_is_in_recovery() THEN (SELECT json_agg(json_build_object(
+      'value', value, 'role', (SELECT rolname FROM pg_roles WHERE oid = setrole),
+      'database', (SELECT datname FROM pg_database WHERE oid = setdatabase)))
+    FROM (
+      SELECT setrole, setdatabase, split_part(entry, '=', 2) AS value
+      FROM pg_db_role_setting, unnest(setconfig) AS entry WHERE entry LIKE 'synchronous_commit=%'
+      UNION ALL
+      SELECT 0, 0, reset_val FROM pg_settings WHERE name = 'synchronous_commit' AND source NOT IN ('user', 'database', 'database user')
+    ) AS settings WHERE value NOT IN ('on', 'remote_apply', 'true', 'yes', '1')) END,
   'slots', (SELECT json_agg(json_build_object(
       'name', slot_name, 'kind', slot_type, 'active', active, 'restartLsn', restart_lsn::text,
       'walStatus', wal_status))
@@ -57,6 +68,10 @@ export const CHECKPOINT = 'CHECKPOINT'
 
 /** A record in the WAL, flushed before the answer; its session waits for no standby (synchronous_commit). */
 export const WRITE_PROBE = `SELECT pg_logical_emit_message(true, 'vigil', '')`
+
+export const SYNCHRONOUS_NAMES = `
+SELECT current_setting('synchronous_standby_names') AS names, pg_is_in_recovery()::text AS standby`
+export const FLUSHED = `SELECT pg_current_wal_flush_lsn()::text AS flushed`
 
 export const SLOT_NAMES = `SELECT slot_name AS name, slot_type AS kind, active::text AS active FROM pg_replication_slots`
 export const CREATE_SLOT = `SELECT pg_create_physical_replication_slot($1, true)`

@@ -19,16 +19,29 @@ export async function terminate(
   signal: AbortSignal,
 ): Promise<void> {
   const wanted = known.filter(one => applications.includes(one.applicationName))
-  if (wanted.length === 0) return
-  await signalAll(dataDirectory, wanted)
-  await sleep(SECOND_SIGNAL_MS, undefined, { signal })
-  await signalAll(dataDirectory, wanted)
+  await terminateByPid(
+    dataDirectory,
+    wanted.map(({ pid }) => pid),
+    signal,
+  )
 }
 
-async function signalAll(dataDirectory: string, wanted: readonly WalSender[]): Promise<void> {
+/** What is no walsender of this instance any more is left alone. */
+export async function terminateByPid(
+  dataDirectory: string,
+  pids: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (pids.length === 0) return
+  await signalAll(dataDirectory, pids)
+  await sleep(SECOND_SIGNAL_MS, undefined, { signal })
+  await signalAll(dataDirectory, pids)
+}
+
+async function signalAll(dataDirectory: string, pids: readonly number[]): Promise<void> {
   const postmaster = await readPostmasterFile(dataDirectory)
   if (postmaster === null) return
-  for (const { pid } of wanted) {
+  for (const pid of pids) {
     if (await isWalSenderOf(pid, postmaster.pid)) process.kill(pid, 'SIGTERM')
   }
 }
