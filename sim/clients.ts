@@ -7,6 +7,7 @@ const CONNECT_MS = 150
 /** Sessions that wait at once: more would only make more WAL. */
 const WAITING_MAX = 6
 const CANCELLED_SHARE = 0.01
+const DISK_POLL_MS = 50
 
 export interface Habits {
   readonly everyMs: number
@@ -31,6 +32,14 @@ export function startClients(world: World, postgres: Postgres, instance: Instanc
   }
   const write = () => {
     if (!instance.sessions || instance.phase !== 'primary') return
+    const disk = world.host(postgres.name)?.disk
+    // Nobody is acknowledged before the disk has it.
+    if (disk === 'stalled') {
+      instance.unflushed = true
+      return instance.children.later(DISK_POLL_MS, write)
+    }
+    if (disk === 'full') return postgres.panic()
+    instance.unflushed = false
     const weak = habits.weakShare > 0 && random.chance(habits.weakShare)
     if (weak || instance.commits.waiting.length < WAITING_MAX) commit(world, postgres, instance, weak)
     instance.children.later(random.between(0.5, 1.5) * habits.everyMs, write)

@@ -1,5 +1,6 @@
 // What one query over SQL says of a running instance.
 import type { InstanceStatus, ReplicationConnection, SlotStatus } from '../src/core/instance.ts'
+import { lsn } from '../src/kernel/lsn.ts'
 import { endOf, lsnOf, positionOf } from './wal.ts'
 import type { Instance, Postgres } from './world.ts'
 
@@ -29,7 +30,7 @@ export function statusOf(postgres: Postgres): InstanceStatus {
       ...common,
       kind: 'primary',
       position,
-      inserted: position.lsn,
+      inserted: instance.unflushed ? lsn(position.lsn + 100n) : position.lsn,
       replication: sendersOf(instance),
       weakCommits: [],
     }

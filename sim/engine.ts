@@ -1,5 +1,6 @@
 // The engine port over a simulated PostgreSQL: what SQL, pg_controldata and the files would say.
 import type { Engine } from '../src/ports/engine.ts'
+import { onDisk } from './disk.ts'
 import { type Answers, createAnswers, NEVER } from './engine-answers.ts'
 import { engineDisks } from './engine-disks.ts'
 import { engineFiles, engineLongWork } from './engine-files.ts'
@@ -12,12 +13,13 @@ import type { Host, Postgres, World } from './world.ts'
 
 export function openEngine(world: World, host: Host, agent: Process): Engine {
   const answers = createAnswers(world, host, agent)
+  const disk = onDisk(host, agent, answers)
   return {
-    ...engineFiles(host, answers),
-    ...engineLongWork(world, host, agent, answers),
+    ...engineFiles(host, disk),
+    ...engineLongWork(world, host, agent, disk),
     ...engineSessions(world, host.postgres, answers),
     ...engineSynchronous(world, host.postgres, answers),
-    ...engineDisks(host.postgres, answers),
+    ...engineDisks(host, disk),
     historyOf: (source, timeline, signal) => {
       const other = world.postgresAt(source.host)
       const up = other?.instance?.postmaster.running() && world.network.connected(host.name, other.name)

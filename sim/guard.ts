@@ -9,6 +9,7 @@ import {
 } from '../src/guard/model.ts'
 import { step } from '../src/guard/state.ts'
 import type { Instant } from '../src/kernel/time.ts'
+import { whenMoving } from './disk.ts'
 import { createProcess, type Process } from './process.ts'
 import type { Connection, GuardProcess, Host, World } from './world.ts'
 
@@ -110,7 +111,8 @@ interface Deed {
 function act(world: World, host: Host, { process, handle, effect }: Deed): void {
   const { random } = world
   const { postgres } = host
-  const disk = () => random.between(0.5, 4) + host.diskDelayMs()
+  const onDisk = (then: () => void) =>
+    process.later(random.between(0.5, 4) + host.diskDelayMs(), () => whenMoving(host, process, then))
   const look = () => handle({ kind: 'processes', alive: postgres.alive() })
   switch (effect.kind) {
     case 'kill-all':
@@ -121,7 +123,7 @@ function act(world: World, host: Host, { process, handle, effect }: Deed): void 
       process.later(random.between(1, 8), look)
       break
     case 'ensure-standby-signal':
-      process.later(disk(), () => {
+      onDisk(() => {
         const { directory } = postgres
         if (directory) directory.standbySignal = true
         handle({ kind: 'signal-ensured', failure: directory ? null : 'no data directory' })
@@ -134,7 +136,7 @@ function act(world: World, host: Host, { process, handle, effect }: Deed): void 
       })
       break
     case 'write-promote-file':
-      process.later(disk(), () => {
+      onDisk(() => {
         const { directory } = postgres
         if (directory) directory.promoteFile = true
         // Any SIGUSR1 of a child makes the postmaster look.

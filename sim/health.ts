@@ -17,6 +17,7 @@ export function healEverything(world: World): void {
   for (const host of world.hosts) {
     host.thaw()
     host.slowDiskMs = 0
+    host.disk = 'fine'
     host.rewindFailure = 0
     host.killMs = Math.min(host.killMs, 100)
     Object.assign(host.postgres.pace, NORMAL_PACE)

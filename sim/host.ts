@@ -46,6 +46,7 @@ export function createHost(world: World, options: HostOptions): Host {
     killMs: 60,
     rewindFailure: 0,
     slowDiskMs: 0,
+    disk: 'fine',
     lastStall: Number.NEGATIVE_INFINITY,
     clockFaultUntil: Number.NEGATIVE_INFINITY,
     lastFault: Number.NEGATIVE_INFINITY,

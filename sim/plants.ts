@@ -21,6 +21,18 @@ const TRANSACTION = 'src/core/transaction.ts'
 
 export const PLANTS: readonly Plant[] = [
   {
+    name: 'unhealthy-waits-for-ttl',
+    mistake: 'a primary that can not write is left to its deadline instead of being killed and released',
+    breaks: ['I18'],
+    patches: [
+      {
+        file: 'src/core/rules/health.ts',
+        find: "actions: [health.writesFailing ? { kind: 'kill', reason } : { kind: 'stop', mode: 'fast' }],",
+        replace: 'actions: [],',
+      },
+    ],
+  },
+  {
     name: 'deadline-from-answer',
     mistake: 'the deadline counts from when the answer is read, not from before the request was sent',
     breaks: ['I3'],

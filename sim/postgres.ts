@@ -68,7 +68,10 @@ export function createPostgres(world: World, name: string, frozen: () => boolean
   return postgres
 }
 
-type Endings = Pick<Postgres, 'fastStop' | 'immediateStop' | 'killEverything' | 'killPostmaster' | 'powerOff'>
+type Endings = Pick<
+  Postgres,
+  'fastStop' | 'immediateStop' | 'killEverything' | 'killPostmaster' | 'panic' | 'powerOff'
+>
 
 /** Every way in which it ends. */
 function endings(
@@ -131,6 +134,12 @@ function endings(
       const ms = busy ? random.between(ORPHAN_MS, LONG_STATEMENT_MS) : random.next() * ORPHAN_MS
       instance.children.later(ms, () => endChildren(instance))
     },
+    panic: () => {
+      const instance = running()
+      if (!instance) return
+      endChildren(instance)
+      exited(instance, 1, null)
+    },
     powerOff: () => {
       const { instance } = postgres()
       if (!instance) return
@@ -164,6 +173,7 @@ function newInstance(world: World, { name, pid, frozen, directory }: Birth): Ins
     commits: newCommitQueue(directory.configuration.names),
     replayStuck: false,
     nextChild: pid * 1000,
+    unflushed: false,
     sessions: false,
   }
 }
@@ -240,7 +250,9 @@ function promote(world: World, postgres: Postgres, instance: Instance): void {
   const end = () => {
     if (instance.phase !== 'promoting' || !instance.children.alive()) return
     // Everything that is there is replayed first.
-    if (instance.replayStuck) return instance.postmaster.later(50, end)
+    const disk = world.host(postgres.name)?.disk
+    if (instance.replayStuck || disk === 'stalled') return instance.postmaster.later(50, end)
+    if (disk === 'full') return postgres.panic()
     instance.replayBehind = null
     const from = directory.copy
     const branch = forkBranch(world.nextBranchId(), from, nextFreeTimeline(directory), postgres.name)
@@ -261,26 +273,29 @@ function shutDown(world: World, postgres: Postgres, instance: Instance, end: () 
   const directory = postgres.directory!
   instance.phase = 'stopping'
   closeReceiver(world, instance)
-  instance.postmaster.later(random.between(2, 25), () => {
+  const stop = (): void => {
     instance.sessions = false
     instance.commits.waiting = []
     if (!instance.children.alive()) return
-    if (!wasPrimary) {
-      return instance.postmaster.later(random.between(10, 60), () => {
-        directory.controlState = 'shut down in recovery'
-        directory.checkpoint = positionOf(directory.copy)
-        end()
-      })
-    }
-    instance.postmaster.later(random.between(0.3, 1.5) * postgres.pace.stopMs, () => {
-      if (!instance.children.alive()) return
-      postgres.write('shutdown')
-      directory.controlState = 'shut down'
-      directory.checkpoint = positionOf(directory.copy)
-      directory.cleanEnd = true
-      waitForSenders(postgres, instance, end)
-    })
-  })
+    if (world.host(postgres.name)?.disk === 'stalled') instance.postmaster.later(50, stop)
+    else if (wasPrimary)
+      instance.postmaster.later(random.between(0.3, 1.5) * postgres.pace.stopMs, lastRecord)
+    else instance.postmaster.later(random.between(10, 60), standbyEnds)
+  }
+  const standbyEnds = () => {
+    directory.controlState = 'shut down in recovery'
+    directory.checkpoint = positionOf(directory.copy)
+    end()
+  }
+  const lastRecord = () => {
+    if (!instance.children.alive()) return
+    postgres.write('shutdown')
+    directory.controlState = 'shut down'
+    directory.checkpoint = positionOf(directory.copy)
+    directory.cleanEnd = true
+    waitForSenders(postgres, instance, end)
+  }
+  instance.postmaster.later(random.between(2, 25), stop)
 }
 
 function waitForSenders(postgres: Postgres, instance: Instance, end: () => void): void {

@@ -4,6 +4,7 @@ import type { Habits } from './clients.ts'
 import type { Fault } from './faults.ts'
 import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
+import { diskFull, diskStalls, handsOver } from './faults-disk.ts'
 import * as operators from './operators.ts'
 import type { Random } from './random.ts'
 
@@ -56,6 +57,8 @@ const CHOICES: readonly Choice[] = [
   [3, machine.postgresHang, 0.7, 500, 20_000],
   [4, machine.slowPostgres, 0.5, 3000, 30_000],
   [3, machine.slowDisk, 0.6, 1000, 20_000],
+  [3, diskStalls, 0.7, 500, 25_000],
+  [2, diskFull, 0.6, 500, 25_000],
   [2, machine.slowKill, 0.7, 5000, 30_000],
   [2, machine.rewindBreaks, 0.5, 10_000, 40_000],
   [7, machine.powerLoss, 0.7, 500, 30_000],
@@ -187,6 +190,22 @@ const STORIES: readonly (readonly [weight: number, theme: Theme])[] = [
           { at: at + outageMs - 200, fault: machine.guardStarved, target: 'leader', forMs: 3500 },
         ]
       },
+    },
+  ],
+  [
+    2,
+    {
+      // A leader that answers and can write nothing, and others that could: the one case in which a time is promised.
+      name: 'sick disk',
+      faults: [],
+      story: (random, ttlMs) => [
+        {
+          at: random.between(3000, 8000),
+          fault: handsOver(random.pick([diskStalls, diskStalls, diskFull]), ttlMs),
+          target: 'leader',
+          forMs: ttlMs + random.between(6000, 20_000),
+        },
+      ],
     },
   ],
   [

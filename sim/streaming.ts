@@ -67,6 +67,10 @@ function newReceiver(world: World, postgres: Postgres, instance: Instance, sourc
       const { directory } = postgres
       if (!receiver.open || instance.phase !== 'standby' || !directory) return false
       if (!contains(sent, directory.copy)) return false
+      const disk = world.host(postgres.name)?.disk
+      // What waits for the disk is neither flushed nor reported; the connection breaks over it.
+      if (disk === 'full') postgres.panic()
+      if (disk !== 'fine') return false
       adopt(directory, sent)
       pumpSenders(world, postgres)
       return true

@@ -7,6 +7,7 @@ import type { Instant, Ms } from '../src/kernel/time.ts'
 import type { GuardStatus } from '../src/ports/guard.ts'
 import type { CommitQueue } from './commits.ts'
 import type { Configuration, Directory } from './data-directory.ts'
+import type { DiskState } from './disk.ts'
 import type { HostClock } from './host-clock.ts'
 import type { SimLog } from './log.ts'
 import type { Network } from './network.ts'
@@ -80,6 +81,7 @@ export interface Host {
   /** A slow disk adds to everything that waits for it. */
   slowDiskMs: number
   diskDelayMs(): number
+  disk: DiskState
   frozen(): boolean
   up(): boolean
   startAgent(): void
@@ -122,6 +124,8 @@ export interface Postgres {
   /** SIGKILL to every process, delivered within this time. */
   killEverything(withinMs: Ms): void
   killPostmaster(): void
+  /** It ends by itself, with everything. */
+  panic(): void
   /** The machine is off. */
   powerOff(): void
   reload(): void
@@ -150,6 +154,8 @@ export interface Instance {
   replayStuck: boolean
   /** Pid of the next backend or walsender. */
   nextChild: number
+  /** A client waits for the disk. */
+  unflushed: boolean
   /** Clients have connections. */
   sessions: boolean
 }
@@ -173,6 +179,8 @@ export interface WalSender {
   /** application_name: what the standby says it is. */
   readonly name: string
   readonly slot: string | null
+  /** Identity of the copy at the other end. */
+  readonly seat: string | null
   /** null: no member of the cluster. */
   readonly receiver: Receiver | null
   readonly source: Postgres
