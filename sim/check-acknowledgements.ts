@@ -1,7 +1,8 @@
-// I3, I4, I5, I9 at every acknowledgement, and I14 at every planned promotion.
+// I1 to I5 and I9 at every acknowledgement, and I14 at every planned promotion.
 import { FENCE_MS } from '../src/core/timers.ts'
 import { elapsedAtMost } from '../src/kernel/time.ts'
-import { type CheckContext, clockFault } from './check-context.ts'
+import { anyBetween, type CheckContext, clockFault } from './check-context.ts'
+import type { HistoryChecks } from './check-histories.ts'
 import { contains, describeCopy } from './wal.ts'
 import type { Host, Observer, Postgres } from './world.ts'
 
@@ -10,12 +11,11 @@ const THAW_MS = 400
 
 type Checks = Pick<Observer, 'acknowledged' | 'servesWrites' | 'stoppedServing' | 'promoted'>
 
-export function checkAcknowledgements(context: CheckContext): Checks {
+export function checkAcknowledgements(context: CheckContext, histories: HistoryChecks): Checks {
   const { facts, hosts, log, report, scheduler, totals } = context
   /** First acknowledgement of each term. */
   const firstOf = new Map<number, { readonly at: number; readonly name: string }>()
-  /** Primaries that had the right when they began to take writes, and in which term. */
-  const served = new Map<string, number | null>()
+  const { served } = facts
 
   const hostOf = (name: string) => hosts.find(host => host.name === name) as Host
   const right = (host: Host): number | null => {
@@ -51,9 +51,11 @@ export function checkAcknowledgements(context: CheckContext): Checks {
         if (known.timeline === branch.timeline && known !== branch)
           report('I5', `timeline ${branch.timeline} belongs to terms ${otherTerm} and ${term}`)
       facts.branches.set(term, branch)
+      histories.promoted(term, postgres.name, from)
       checkPlanned(context, postgres, term, from)
     },
-    acknowledged: (postgres, _instance, { record, copy }) => {
+    acknowledged: (postgres, _instance, commit) => {
+      const { record, copy, by } = commit
       totals.acknowledged++
       const host = hostOf(postgres.name)
       const now = scheduler.now()
@@ -61,15 +63,23 @@ export function checkAcknowledgements(context: CheckContext): Checks {
       const known = facts.acknowledged.get(branch)
       if (!known || copy.count > known.count) facts.acknowledged.set(branch, copy)
       const term = served.get(postgres.name) ?? null
-      log.line(postgres.name, `ack ${branch.timeline}:${record.end.toString(16)} term ${term ?? 'none'}`)
-      if (term === null)
-        return report('I9', `${postgres.name} acknowledged without ever having been given a term`)
+      log.line(
+        postgres.name,
+        `ack ${branch.timeline}:${record.end.toString(16)} term ${term ?? 'none'} ${by}`,
+      )
+      if (term === null) {
+        // Who promotes by hand and does not wait for standbys is told by nobody.
+        if (by !== 'local')
+          report('I9', `${postgres.name} acknowledged without ever having been given a term`)
+        return
+      }
+      histories.acknowledged(term, postgres, commit)
       const thawing = now - host.lastStall < THAW_MS
       if (thawing || clockFault(context, host)) return
       checkDeadline(context, host, term)
       if (!firstOf.has(term)) firstOf.set(term, { at: now, name: postgres.name })
       for (const [later, first] of firstOf)
-        if (later > term && first.name !== postgres.name)
+        if (later > term && first.name !== postgres.name && !anyBetween(facts.early, term, later))
           report(
             'I3',
             `${postgres.name} acknowledged in term ${term} after ${first.name} did in term ${later}`,

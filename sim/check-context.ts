@@ -30,6 +30,12 @@ export interface Facts {
   readonly branches: Map<number, Branch>
   /** The newest acknowledged record of each branch: how much of it a complete copy has. */
   readonly acknowledged: Map<Branch, Copy>
+  /** Primaries that had the right when they began to take writes, and in which term. */
+  readonly served: Map<string, number | null>
+  /** Terms that were taken from an asynchronous record: nobody was sealed. */
+  readonly unsealed: number[]
+  /** Terms that were taken before the old deadline, since enough seats were sealed. */
+  readonly early: number[]
   /** Terms that were taken by a planned handing over, and from which term. */
   readonly planned: Map<number, number>
 }
@@ -43,7 +49,14 @@ export interface CheckContext {
   readonly log: SimLog
   /** Operators want the maintenance pause, and not only since a moment ago. */
   pauseWanted(): boolean
+  /** Sealed takeovers need not wait for a deadline, or need not since a moment ago. */
+  earlyAllowed(): boolean
   report(invariant: string, text: string): void
+}
+
+/** One of these terms is later than `older` and not later than `newer`. */
+export function anyBetween(terms: readonly number[], older: number, newer: number): boolean {
+  return terms.some(term => term > older && term <= newer)
 }
 
 /** An injected standstill of this machine's clocks goes beyond every margin: its promises by time are void. */

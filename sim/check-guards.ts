@@ -2,7 +2,7 @@
 
 import type { GuardState } from '../src/guard/model.ts'
 import { elapsedAtMost, type Instant, reached } from '../src/kernel/time.ts'
-import { type CheckContext, clockFault } from './check-context.ts'
+import { anyBetween, type CheckContext, clockFault } from './check-context.ts'
 import { TICK_MS } from './guard.ts'
 import type { TermChange } from './term-watch.ts'
 import type { Host } from './world.ts'
@@ -52,6 +52,8 @@ export function checkGuards(context: CheckContext): GuardChecks {
       if (other === host || !state || !other.up() || clockFault(context, other)) continue
       // Its shutdown checkpoint was seen: it can write again only in a new term.
       if (handedOver(state.term) && !other.postgres.instance?.sessions) continue
+      const terms = [state.term ?? 0, host.guard?.state().term ?? 0] as const
+      if (anyBetween(facts.early, Math.min(...terms), Math.max(...terms))) continue
       const holds = state.mode === 'armed' && !reached(state.deadline!, other.clock.now())
       const endless = state.mode === 'unarmed' && state.alive
       if (holds || endless)

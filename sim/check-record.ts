@@ -7,7 +7,7 @@ import type { AppliedRecord, TermChange } from './term-watch.ts'
 const CERTAIN_WAIT = 0.98
 
 export function checkRecord(context: CheckContext): (change: TermChange) => void {
-  const { report, totals } = context
+  const { facts, report, totals } = context
   return ({ before, after }) => {
     if (!before) return
     const [old, now] = [before.record, after.record]
@@ -18,6 +18,9 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     if (now.timelineMax < old.timelineMax) report('I5', 'the highest timeline went down')
     if (now.term > old.term && now.timelineMax === old.timelineMax)
       report('I5', `term ${now.term} has no timeline of its own`)
+    const changed = JSON.stringify(now.rules) !== JSON.stringify(old.rules)
+    if (now.rulesVersion < old.rulesVersion || (changed && now.rulesVersion === old.rulesVersion))
+      report('I6', `the rules changed under one number: ${now.rulesVersion}`)
     const kept = old.chain.filter(entry => entry.timeline >= (now.chain[0]?.timeline ?? 0))
     const same = kept.every(entry =>
       now.chain.some(e => e.timeline === entry.timeline && e.term === entry.term && e.fork === entry.fork),
@@ -27,6 +30,7 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     if (old.state === 'paused' && context.pauseWanted())
       report('I15', `term ${now.term} was taken in a maintenance pause`)
     totals.takeovers++
+    if (old.rules === null) facts.unsealed.push(now.term)
     checkTaking(context, before, after)
   }
 }
@@ -52,7 +56,8 @@ function checkTaking(context: CheckContext, before: AppliedRecord, after: Applie
   if (!same || armed?.term !== old.term || armed.deadline === null || clockFault(context, holder)) return
   const excluded = holder.clock.reachedAt(armed.deadline) + FENCE_MS
   const early = excluded - scheduler.now()
-  if (early > 1)
+  if (early > 1 && old.rules !== null && context.earlyAllowed()) facts.early.push(after.record.term)
+  else if (early > 1)
     report(
       'I3',
       `term ${after.record.term} was taken ${early.toFixed(0)} ms before ${holder.name} can be excluded`,

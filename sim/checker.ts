@@ -4,11 +4,14 @@ import { checkAcknowledgements } from './check-acknowledgements.ts'
 import type { CheckContext, Facts, Totals } from './check-context.ts'
 import { checkCopies } from './check-copies.ts'
 import { checkGuards } from './check-guards.ts'
+import { checkHistories } from './check-histories.ts'
 import { checkRecord } from './check-record.ts'
+import { checkRules } from './check-rules.ts'
+import { checkSeals } from './check-seals.ts'
 import type { SimLog } from './log.ts'
 import type { Scheduler } from './scheduler.ts'
 import { createTermWatch, type TermChange } from './term-watch.ts'
-import type { Host, Observer } from './world.ts'
+import type { Host, Observer, World } from './world.ts'
 
 export interface Violation {
   readonly invariant: string
@@ -17,8 +20,8 @@ export interface Violation {
 }
 
 export interface Checker extends Observer {
-  /** The term record was written. */
-  termWritten(text: string): void
+  /** The term record was written; `base` is the revision that it replaces. */
+  termWritten(text: string, base: bigint | null): void
   violations(): readonly Violation[]
   report(invariant: string, text: string): void
   readonly totals: Totals
@@ -28,12 +31,16 @@ export interface Checker extends Observer {
 /** One wrong thing shows in many places: the first few are enough. */
 const VIOLATIONS_KEPT = 5
 
-export function createChecker(
-  scheduler: Scheduler,
-  log: SimLog,
-  hosts: readonly Host[],
-  pauseWanted: () => boolean,
-): Checker {
+export interface Watched {
+  readonly scheduler: Scheduler
+  readonly log: SimLog
+  readonly hosts: readonly Host[]
+  /** Once it is there. */
+  readonly world: () => World
+  readonly wanted: Pick<CheckContext, 'pauseWanted' | 'earlyAllowed'>
+}
+
+export function createChecker({ scheduler, log, hosts, world, wanted }: Watched): Checker {
   const violations: Violation[] = []
   const totals: Totals = { acknowledged: 0, promotions: 0, takeovers: 0, switchovers: 0 }
   const facts: Facts = {
@@ -42,29 +49,39 @@ export function createChecker(
     branches: new Map(),
     acknowledged: new Map(),
     planned: new Map(),
+    served: new Map(),
+    unsealed: [],
+    early: [],
   }
   const report = (invariant: string, text: string) => {
     if (violations.length >= VIOLATIONS_KEPT) return
     violations.push({ invariant, text, at: scheduler.now() })
     log.line('CHECK', `${invariant} violated: ${text}`)
   }
-  const context: CheckContext = { scheduler, hosts, facts, totals, log, report, pauseWanted }
+  const context: CheckContext = { scheduler, hosts, facts, totals, log, report, ...wanted }
   const record = checkRecord(context)
   const guards = checkGuards(context)
-  const acknowledgements = checkAcknowledgements(context)
+  const histories = checkHistories(context, world)
+  const rules = checkRules(context)
+  const seals = checkSeals(context)
+  const acknowledgements = checkAcknowledgements(context, histories)
   const copies = checkCopies(context)
   return {
     ...acknowledgements,
     ...copies,
-    releasedAlone: () => {},
-    namesInForce: () => {},
-    streams: () => {},
+    releasedAlone: rules.releasedAlone,
+    namesInForce: rules.namesInForce,
+    streams: seals.streams,
     guardStepped: guards.guardStepped,
-    termWritten: text => {
+    termWritten: (text, base) => {
       const change = facts.term.applied(text, scheduler.now())
       if (!change) return report('record', `not readable: ${text}`)
       record(change)
       guards.termChanged(change)
+      histories.termChanged(change)
+      rules.termChanged(change)
+      if (change.before && change.after.record.term > change.before.record.term && base !== null)
+        seals.taken(change, base)
       log.line('store', describe(change))
     },
     violations: () => violations,
@@ -75,6 +92,14 @@ export function createChecker(
 }
 
 function describe({ after }: TermChange): string {
-  const { term, state, holder, ttl, timelineMax, successor } = after.record
-  return `term ${term} ${state} by ${holder.name}, ttl ${ttl}, timeline ${timelineMax}${successor ? `, successor ${successor}` : ''}`
+  const { term, state, holder, ttl, timelineMax, successor, rules } = after.record
+  const ruled = rules?.map(rule => `${rule.term}:${rule.k} of ${rule.seats.map(seat => seat.slice(0, 4))}`)
+  const parts = [
+    `term ${term} ${state} by ${holder.name}`,
+    `ttl ${ttl}`,
+    `timeline ${timelineMax}`,
+    ...(successor ? [`successor ${successor}`] : []),
+    ...(ruled ? [`rules ${ruled.join(' and ')}`] : []),
+  ]
+  return parts.join(', ')
 }

@@ -72,6 +72,14 @@ export function pauseConfigured(world: Pick<World, 'store'>): boolean {
   return text !== undefined && (JSON.parse(text) as { pause?: unknown }).pause === true
 }
 
+/** Sealed takeovers before the old deadline: on unless `/config` says no, and has said so for a moment. */
+export function earlyAllowed({ store }: Pick<World, 'store'>): boolean {
+  const text = store.state.entry(KEYS.config)?.value
+  if (text === undefined) return true
+  const { vigil } = JSON.parse(text) as { vigil?: { early_takeover?: unknown } }
+  return vigil?.early_takeover !== false
+}
+
 export function clearRequests(world: World): void {
   world.store.put(KEYS.failover, encodeFailover(null))
 }

@@ -8,7 +8,7 @@ import { createHostClock } from './host-clock.ts'
 import { KEYS } from './keys.ts'
 import { createLog, type SimLog } from './log.ts'
 import { createNetwork } from './network.ts'
-import { pauseConfigured } from './operators.ts'
+import { earlyAllowed, pauseConfigured } from './operators.ts'
 import { type Random, seededRandom } from './random.ts'
 import { drawScenario, type Scenario, type Step, type Target } from './scenario.ts'
 import { createScheduler, type Scheduler } from './scheduler.ts'
@@ -88,13 +88,20 @@ function build(scenario: Scenario, random: Random): Simulation {
   const scheduler = createScheduler(error => report(error))
   const log = createLog(scheduler.now)
   const hosts: Host[] = []
-  const paused: { look: () => boolean } = { look: () => false }
-  const checker = createChecker(scheduler, log, hosts, () => paused.look())
+  const look: { pause: () => boolean; early: () => boolean } = { pause: () => false, early: () => false }
+  const checker = createChecker({
+    scheduler,
+    log,
+    hosts,
+    world: () => world,
+    wanted: { pauseWanted: () => look.pause(), earlyAllowed: () => look.early() },
+  })
   report = error =>
     checker.report('bug', error instanceof Error ? (error.stack ?? error.message) : String(error))
   const network = createNetwork(scheduler, worldRandom, scenario.latency)
   const store = createStore({ scheduler, network, random: worldRandom })
-  paused.look = () => pauseConfigured({ store })
+  look.pause = () => pauseConfigured({ store })
+  look.early = () => earlyAllowed({ store })
   let branches = 0
   const find = (name: string) => hosts.find(host => host.name === name)
   const world: World = {
@@ -111,9 +118,13 @@ function build(scenario: Scenario, random: Random): Simulation {
     clients: (postgres, instance) => startClients(world, postgres, instance, scenario.habits),
     lingerLimitMs: name => lingerLimit(checker, find(name)!, scheduler),
   }
-  store.onApplied(({ transaction }) => {
-    for (const write of transaction.writes)
-      if ('put' in write && write.put === KEYS.term) checker.termWritten(write.value)
+  let termRevision: bigint | null = null
+  store.onApplied(({ transaction, revision }) => {
+    for (const write of transaction.writes) {
+      if (!('put' in write) || write.put !== KEYS.term) continue
+      checker.termWritten(write.value, termRevision)
+      termRevision = revision
+    }
   })
   for (const [index, name] of scenario.members.entries())
     hosts.push(newHost(world, scenario, { name, index }))

@@ -21,6 +21,7 @@ export function openSender(
   const names = parseStandbyNames(instance.configuration.names)
   const sender: WalSender = {
     ...standby,
+    seat: standby.receiver?.postgres.directory?.seat ?? null,
     pid: instance.nextChild++,
     source,
     instance,

@@ -1,0 +1,68 @@
+// I6 at takeovers, and I12: who may lead next has stopped enough seats before, and a sealed one receives nothing.
+import type { AcknowledgementRule } from '../src/core/term.ts'
+import { comparePositions } from '../src/kernel/lsn.ts'
+import type { CheckContext } from './check-context.ts'
+import type { TermChange } from './term-watch.ts'
+import { positionOf } from './wal.ts'
+import type { Host, Observer } from './world.ts'
+
+type Checks = Pick<Observer, 'streams'> & {
+  /** `base`: the revision of the record that was replaced. */
+  taken(change: TermChange, base: bigint): void
+}
+
+export function checkSeals(context: CheckContext): Checks {
+  const { facts, hosts, report } = context
+  return {
+    taken: ({ before, after }, base) => {
+      const rules = before?.record.rules ?? null
+      if (!before || rules === null) return
+      const candidate = hosts.find(host => host.memory.install === after.record.holder.install)
+      const final = before.record.final
+      const copy = candidate?.postgres.directory?.copy
+      if (final && copy && comparePositions(positionOf(copy), final) >= 0) return
+      const stopped = hosts.filter(
+        host => sealedFor(host, base) || deadHolder(host, before.record.holder.install, candidate),
+      )
+      const seats = stopped.flatMap(host => host.postgres.directory?.seat ?? [])
+      const open = rules.find(rule => !stoppedBy(rule, seats))
+      if (open)
+        report(
+          'I6',
+          `term ${after.record.term} was taken by ${after.record.holder.name} with ${stopped.map(host => host.name).join() || 'nobody'} sealed, against ${open.k} of ${open.seats.length} of term ${open.term}`,
+        )
+      const kept = rules.every(rule =>
+        after.record.rules?.some(other => other.term === rule.term && other.k <= rule.k),
+      )
+      if (!kept) report('I6', `term ${after.record.term} has forgotten a rule of the leaders before it`)
+    },
+    streams: (postgres, source) => {
+      const host = hosts.find(other => other.name === postgres.name)
+      const upstream = hosts.find(other => other.name === source.name)
+      if (!host || !upstream) return
+      const { promise, floor } = host.memory
+      const primary = source.instance?.phase === 'primary'
+      if (promise && (primary || upstream.memory.promise === null))
+        report('I12', `${host.name} is sealed for term ${promise.term} and streams from ${source.name}`)
+      const term = primary ? (facts.served.get(source.name) ?? null) : null
+      if (term !== null && term < floor)
+        report('I12', `${host.name} streams from ${source.name} of term ${term}, below its floor ${floor}`)
+    },
+  }
+}
+
+function sealedFor({ memory }: Host, base: bigint): boolean {
+  return memory.promise?.base === base
+}
+
+/** The holder that takes the next term itself: nothing of its PostgreSQL can acknowledge any more. */
+function deadHolder(host: Host, holder: string, candidate: Host | undefined): boolean {
+  return host === candidate && host.memory.install === holder
+}
+
+/** Whether nothing can be acknowledged by this rule without one of these seats, and one of them has everything. */
+function stoppedBy({ leader, seats, k }: AcknowledgementRule, stopped: readonly string[]): boolean {
+  if (stopped.includes(leader)) return true
+  const inside = seats.filter(seat => stopped.includes(seat)).length
+  return k > 0 && inside >= Math.max(1, seats.length - k + 1)
+}
