@@ -22,7 +22,12 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
     seal: (apiUrl, request, signal) =>
       asking(apiUrl, signal, async run => {
         const id = world.random.hex()
-        const outcome = await run.handle.request({ kind: 'seal', id, request })
+        const outcome = await run.handle.request({
+          kind: 'seal',
+          id,
+          request,
+          filedAt: world.host(new URL(apiUrl).hostname)!.clock.now(),
+        })
         if (outcome.kind === 'seal') return outcome.answer
         throw new Error(outcome.text)
       }),

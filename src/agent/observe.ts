@@ -33,13 +33,13 @@ export async function observe(context: Context, peers: PeerWatch, health: Health
   ])
   const cluster = store.kind === 'known' ? store.value : null
   const settings = settingsOf(context, cluster)
-  const wanted = cluster ? peersWanted(cluster, context) : []
+  const wanted = cluster ? peersWanted(cluster, context, settings) : []
   watchHolder(context, cluster, settings)
   const draft = { cluster, instance }
   const [history, endsWithShutdown, reports] = await Promise.all([
     ownHistory(context, draft),
     shutdownSeen(context, draft),
-    peers.look(wanted),
+    peers.look(wanted, cluster?.term?.value.rules != null),
   ])
   return {
     now: clock.now(),

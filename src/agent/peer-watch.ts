@@ -18,7 +18,10 @@ const PATIENCE_MS: Ms = 150
 
 export interface PeerWatch {
   /** `hurried`: a question that has been out for a while is not waited for again. */
-  look(members: readonly MemberRecord[], hurried?: boolean): Promise<Readonly<Record<string, Reading<PeerReport>>>>
+  look(
+    members: readonly MemberRecord[],
+    hurried?: boolean,
+  ): Promise<Readonly<Record<string, Reading<PeerReport>>>>
 }
 
 export function createPeerWatch(context: Context): PeerWatch {

@@ -1,10 +1,17 @@
-// Who takes over: exclusion, completeness, right (protocol A7, asynchronous part).
+// Who takes over: exclusion, completeness, right (protocol A7).
 import { comparePositions, type Position } from '../kernel/lsn.ts'
 import { elapsedAtLeast, type Ms } from '../kernel/time.ts'
 import { promisedMs } from './failsafe.ts'
 import { leadingTrouble } from './health.ts'
 import type { PeerReport } from './peer.ts'
 import { heldOff, memberByInstall, memberByName, type Situation } from './situation.ts'
+import {
+  exclusionObstacle,
+  isHolderSealed,
+  isSuspected,
+  isSynchronous,
+  lossObstacle,
+} from './synchronous/takeover.ts'
 import type { TermRecord } from './term.ts'
 import { FIRST_RIGHT_MS, STAGGER_MS } from './timers.ts'
 
@@ -17,11 +24,11 @@ const HELD_OFF_TURN_MS: Ms = 5000
 export const CRASHES_MAX = 2
 
 /** Why the old leader can certainly acknowledge nothing more; null: it may. */
-export type Exclusion = 'released' | 'handed-over' | 'waited-out'
+export type Exclusion = 'released' | 'handed-over' | 'waited-out' | 'leader-sealed' | 'sealed'
 
 /**
- * X1 and X2. A missing leader key is not among them: in a pure cluster it is display only, and its absence
- * says nothing about the leader's deadline.
+ * X1 and X2, and with seals X3. A missing leader key is not among them: in a pure cluster it is display only, and its
+ * absence says nothing about the leader's deadline.
  */
 export function exclusionOf(s: Situation): Exclusion | null {
   const { record } = s
@@ -29,11 +36,39 @@ export function exclusionOf(s: Situation): Exclusion | null {
   if (record.state === 'released') return 'released'
   if (record.state === 'handover' && record.successor === s.view.me.name && s.view.endsWithShutdown)
     return 'handed-over'
-  return s.waitedOut ? 'waited-out' : null
+  if (s.waitedOut) return 'waited-out'
+  if (!isSynchronous(s)) return null
+  if (isHolderSealed(s)) return 'leader-sealed'
+  return isSuspected(s) && exclusionObstacle(s) === null ? 'sealed' : null
 }
 
 /** What stands against a takeover by this member for as long as it lasts; null: nothing. */
 export function obstacle(s: Situation): string | null {
+  const right = rightObstacle(s)
+  if (right !== null || !s.record || !s.end) return right
+  const loss = isSynchronous(s) ? acknowledgedElsewhere(s) : lagObstacle(s, s.end, s.record)
+  if (loss !== null) return loss
+  // Of a released or handed-over leadership the record itself says that nothing runs; a report may be a second old.
+  if (exclusionOf(s) === 'waited-out' && reachablePrimary(s))
+    return 'a reachable member says that it runs as primary'
+  return null
+}
+
+/** A handed-over leadership ends with a checkpoint that is the last of everything. */
+function acknowledgedElsewhere(s: Situation): string | null {
+  return exclusionOf(s) === 'handed-over' ? null : lossObstacle(s)
+}
+
+function lagObstacle(s: Situation, end: Position, record: TermRecord): string | null {
+  // After a clean stop the old leader has everything and may lead again: less is accepted only when it is gone too.
+  if (record.final && !s.waitedOut && comparePositions(end, record.final) < 0)
+    return 'behind the final position of the last leader'
+  const lag = lagBehind(end, record.at)
+  return lag > s.view.settings.maximumLagOnFailover ? `lags ${lag} bytes` : null
+}
+
+/** Why this member may not lead, whatever the others have. */
+export function rightObstacle(s: Situation): string | null {
   const { record, view } = s
   if (!record) return 'there is no record'
   if (!record.members.includes(view.me.install)) return 'not a listed member'
@@ -49,16 +84,7 @@ export function obstacle(s: Situation): string | null {
   const unfit = unfitness(s)
   if (unfit) return unfit
   if (foreignLeaderKey(s)) return 'the leader key names somebody who is not the holder'
-  if (wentBack(s, s.end)) return 'the copy holds less than it had reported'
-  const lag = lagBehind(s.end, record.at)
-  // After a clean stop the old leader has everything and may lead again: less is accepted only when it is gone too.
-  if (record.final && !s.waitedOut && comparePositions(s.end, record.final) < 0)
-    return 'behind the final position of the last leader'
-  if (lag > view.settings.maximumLagOnFailover) return `lags ${lag} bytes`
-  // Of a released or handed-over leadership the record itself says that nothing runs; a report may be a second old.
-  if (exclusionOf(s) === 'waited-out' && reachablePrimary(s))
-    return 'a reachable member says that it runs as primary'
-  return null
+  return wentBack(s, s.end) ? 'the copy holds less than it had reported' : null
 }
 
 /** What stands against leading here, beside the right to: disks, crashes, replay that is held back. */

@@ -109,7 +109,9 @@ function untilSuspicion(s: Situation): Ms {
   if (s.holding || !isSynchronous(s) || !s.record) return TICK_MS
   const facts = { settings, memory, now: s.now }
   const left = suspicionOf(facts) - (s.silence ?? 0)
-  return contactWanted({ ...facts, record: s.record }) ? Math.min(CONTACT_TICK_MS, Math.max(1, left)) : left / 2
+  return contactWanted({ ...facts, record: s.record })
+    ? Math.min(CONTACT_TICK_MS, Math.max(1, left))
+    : left / 2
 }
 
 /** The member key: at once when something significant changed, positions once in loop_wait. */

@@ -8,7 +8,7 @@ import { namesake } from './own-name.ts'
 import { isDead, type Situation, situationOf } from './situation.ts'
 import { seatsSeen } from './synchronous/seats.ts'
 import { gapsAfter } from './synchronous/suspicion.ts'
-import { isVisible } from './synchronous/visibility.ts'
+import { hiddenTerm } from './synchronous/visibility.ts'
 import type { View } from './view.ts'
 
 const DOUBT_MS = 1000
@@ -44,7 +44,7 @@ export function remember(view: View): Memory {
     namesTold: isDead(s) ? null : memory.namesTold,
     namesProof: isDead(s) ? null : memory.namesProof,
     seatsSeen: seatsSeen(s),
-    visibleTerm: isVisible(s) ? (s.record?.term ?? null) : memory.visibleTerm,
+    hiddenTerm: hiddenTerm(s),
     slotsAppliedFor: isDead(s) ? null : memory.slotsAppliedFor,
   }
 }

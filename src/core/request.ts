@@ -1,4 +1,5 @@
 // What an operator or a candidate asked of this member (not of the cluster: that goes through the store).
+import type { Instant } from '../kernel/time.ts'
 import type { FailsafeAsked } from './failsafe.ts'
 import type { SealAnswer, SealRequest } from './synchronous/seal.ts'
 
@@ -13,7 +14,8 @@ export type MemberRequest =
   | { readonly kind: 'reload'; readonly id: string }
   /** From a leader without a store. `asked` null: a Patroni agent asks. */
   | { readonly kind: 'failsafe'; readonly id: string; readonly asked: FailsafeAsked | null }
-  | { readonly kind: 'seal'; readonly id: string; readonly request: SealRequest }
+  /** From a candidate, which does not wait for ever. */
+  | { readonly kind: 'seal'; readonly id: string; readonly request: SealRequest; readonly filedAt: Instant }
 
 export type RequestOutcome =
   | { readonly kind: 'done'; readonly text: string }

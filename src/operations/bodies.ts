@@ -61,7 +61,7 @@ export const SealBody = z.strictObject({
   base: Revision,
   term: z.int().min(2).max(Number.MAX_SAFE_INTEGER),
   candidate: z.strictObject({ name: Name, install: Identifier }),
-}) satisfies z.ZodType<SealRequest>
+}) satisfies z.ZodType<SealRequest & { readonly scope: string }>
 
 /** Patroni's form; `vigil` is what only vigil's leaders say. */
 export const FailsafeBody = z.object({

@@ -10,9 +10,15 @@ import { type Desk, within } from './desk.ts'
 const ANSWER_WITHIN_MS: Ms = 2200
 
 export async function planSeal(desk: Desk, body: SealBody): Promise<Plan> {
-  if (body.scope !== desk.scope) return refused(412, `this is a member of ${desk.scope}`)
+  const { scope, ...request } = body
+  if (scope !== desk.scope) return refused(412, `this is a member of ${desk.scope}`)
   return ready(`would stop receiving for ${body.candidate.name} until the record moves on`, async () => {
-    const asked = desk.agent.request({ kind: 'seal', id: desk.clock.randomId(), request: body })
+    const asked = desk.agent.request({
+      kind: 'seal',
+      id: desk.clock.randomId(),
+      request,
+      filedAt: desk.clock.now(),
+    })
     desk.agent.wake()
     const outcome = await within(desk.clock, ANSWER_WITHIN_MS, asked)
     if (outcome?.kind === 'seal') return { status: 200, json: document(outcome.answer) }

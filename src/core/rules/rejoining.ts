@@ -285,6 +285,9 @@ function source(s: Situation): Upstream | null {
 
 export function leaderServes(s: Situation): boolean {
   const state = s.record?.state
+  const { promise, floor } = s.view.remembered
+  // Sealed: from nobody, until the record has moved on; and never from a term that a seal has ended (invariant I12).
+  if (promise !== null || (s.record?.term ?? 0) < floor) return false
   // By its own word too: a holder that has just rebooted is a standby, and good copies must not be replaced from it.
   return !s.holding && (state === 'serving' || state === 'paused') && s.leaderMember?.role === 'primary'
 }

@@ -1,11 +1,22 @@
 // Rules of a member that does not lead and may take over.
-import { comparePositions } from '../../kernel/lsn.ts'
-import { exclusionOf, obstacle, rankOf, turnIn } from '../candidate.ts'
+import { comparePositions, formatPosition } from '../../kernel/lsn.ts'
+import { elapsedAtMost, type Ms } from '../../kernel/time.ts'
+import type { Action } from '../action.ts'
+import { exclusionOf, obstacle, rankOf, rightObstacle, turnIn } from '../candidate.ts'
+import { configuring } from '../configuration.ts'
 import { promisedMs } from '../failsafe.ts'
-import { heldOff, type Situation } from '../situation.ts'
+import { upstreamOf } from '../network-address.ts'
+import { heldOff, memberByInstall, type Situation } from '../situation.ts'
+import type { SealPromise, SealRequest } from '../synchronous/seal.ts'
+import { isSealedFor } from '../synchronous/sealed.ts'
+import { aheadOf, isSynchronous, lossObstacle, sealsOf, sealsWanted } from '../synchronous/takeover.ts'
 import { take } from '../transaction.ts'
 import { leads, SELF_TAKES_MAX } from './leading.ts'
-import { type Rule, wait } from './rule.ts'
+import { type Plan, type Rule, wait } from './rule.ts'
+
+const ASK_AGAIN_MS: Ms = 100
+/** Of WAL that is missing, from another sealed copy. */
+const FETCH_LIMIT_MS: Ms = 15_000
 
 export const TAKING: readonly Rule[] = [
   {
@@ -41,6 +52,18 @@ export const TAKEOVER: readonly Rule[] = [
             },
           }
         : null,
+  },
+  {
+    id: 'fetch-wal',
+    when: 'the seals prove who has everything, that is another sealed copy, and its member does not take over',
+    does: 'streams what is missing from there, for a while, and leads when it has it',
+    plan: s => fetching(s),
+  },
+  {
+    id: 'ask-seals',
+    when: 'commits wait for standbys, the leader is out or suspected, and it is not proven yet that nothing is lost',
+    does: 'seals itself and asks every other member for a seal',
+    plan: s => askingForSeals(s),
   },
   {
     id: 'take',
@@ -87,6 +110,54 @@ function ready(s: Situation): ReturnType<typeof exclusionOf> {
   if (leads(s)) return null
   const exclusion = exclusionOf(s)
   return exclusion && obstacle(s) === null ? exclusion : null
+}
+
+function askingForSeals(s: Situation): Plan | null {
+  if (!s.record || !s.cluster || s.revision === null || s.frozen !== null) return null
+  if (leads(s) || s.unresolved || !sealsWanted(s) || rightObstacle(s) !== null) return null
+  if (lossObstacle(s) === null && exclusionOf(s) !== null) return null
+  const { name, install } = s.view.me
+  const request: SealRequest = {
+    cluster: s.cluster.clusterId,
+    base: s.revision,
+    term: s.record.term + 1,
+    candidate: { name, install },
+  }
+  const { base, cluster, term } = request
+  const promise: SealPromise = { base, cluster, term, candidate: install }
+  const actions: Action[] = [{ kind: 'ask-seals', request }]
+  // The question first: it takes others as long as it takes this member.
+  if (!isSealedFor(s, request)) actions.push({ kind: 'seal', promise })
+  return {
+    because: { base: String(base), against: lossObstacle(s), seals: sealsOf(s).length },
+    actions,
+    wakeInMs: ASK_AGAIN_MS,
+  }
+}
+
+/** With its own end it is best of all that answered: whoever is better had the time to take over. */
+function fetching(s: Situation): Plan | null {
+  const exclusion = leads(s) ? null : exclusionOf(s)
+  const ahead = exclusion && isSynchronous(s) && rightObstacle(s) === null ? aheadOf(s) : null
+  if (!exclusion || !ahead || turnIn(s, exclusion) > 0) return null
+  const { fetching: before } = s.view.memory
+  if (before?.from === ahead.name && elapsedAtMost(before.since, s.now) >= FETCH_LIMIT_MS)
+    return {
+      because: { from: ahead.name },
+      actions: [],
+      memory: { fetching: null, cutFor: null },
+      wakeInMs: 20,
+    }
+  const upstream = upstreamOf(memberByInstall(s.cluster, ahead.install))
+  if (!upstream || s.view.remembered.promise?.base !== s.revision) return null
+  // No slot: it has none there, and what it lacks was sent a moment ago.
+  const action = { ...configuring(s, 'standby', upstream, null), slot: null }
+  return {
+    because: { from: ahead.name, upTo: formatPosition(ahead.position) },
+    actions: s.view.memory.configured === action.signature ? [] : [action],
+    memory: { fetching: before?.from === ahead.name ? before : { from: ahead.name, since: s.now } },
+    wakeInMs: ASK_AGAIN_MS,
+  }
 }
 
 /** The holder after a reboot (protocol A6): its guard was armed for this very term and died with its PostgreSQL. */
