@@ -1,4 +1,5 @@
 // The guard's composition root: `guard --state DIRECTORY --data DIRECTORY`, started by the agent in a session of its own.
+// `--watchdog MODE --device PATH --margin MS` switch a watchdog device on.
 import { parseArgs } from 'node:util'
 import { type RunningGuard, runGuard } from '../guard/main.ts'
 import { reasonOf } from '../kernel/errors.ts'
@@ -6,7 +7,15 @@ import { reasonOf } from '../kernel/errors.ts'
 const CRASHED = 70
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { state: { type: 'string' }, data: { type: 'string' } } })
+  const { values } = parseArgs({
+    options: {
+      state: { type: 'string' },
+      data: { type: 'string' },
+      watchdog: { type: 'string', default: 'off' },
+      device: { type: 'string', default: '/dev/watchdog' },
+      margin: { type: 'string', default: '' },
+    },
+  })
   if (!values.state || !values.data) throw new Error('usage: guard --state DIRECTORY --data DIRECTORY')
   process.umask(0o077)
   let guard: RunningGuard | null = null
@@ -24,6 +33,11 @@ async function main(): Promise<void> {
   guard = await runGuard({
     stateDirectory: values.state,
     dataDirectory: values.data,
+    watchdog: {
+      mode: values.watchdog === 'required' || values.watchdog === 'automatic' ? values.watchdog : 'off',
+      device: values.device,
+      safetyMarginMs: values.margin === '' ? null : Number(values.margin),
+    },
     ended: () => process.exit(0),
   })
   if (!guard) process.exit(0)

@@ -4,9 +4,9 @@ import { unreachable } from '../kernel/assert.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import type { StartCommand } from '../ports/guard.ts'
 import { openBoundedLog } from './bounded-log.ts'
-import type { InstanceCgroup } from './cgroup.ts'
 import * as files from './data-files.ts'
 import type { WatchedInstance } from './instance.ts'
+import type { Layers } from './layers.ts'
 import type { GuardEffect, GuardEvent } from './model.ts'
 import { type Execution, executePostmaster } from './postmaster.ts'
 import { worksElsewhere } from './processes.ts'
@@ -19,7 +19,7 @@ export interface HandsOptions {
   readonly dataDirectory: string
   readonly setpriv: string
   readonly instance: WatchedInstance
-  readonly cgroup: InstanceCgroup
+  readonly layers: Layers
   readonly feed: (event: GuardEvent) => void
   readonly end: () => void
 }
@@ -64,7 +64,7 @@ export function createHands(options: HandsOptions): Hands {
       setpriv: options.setpriv,
       command,
       owner,
-      cgroupProcs: options.cgroup.prepare(),
+      cgroupProcs: options.layers.cgroup.prepare(),
       log: output,
       started(pid) {
         instance.watch(pid, true)
@@ -79,7 +79,9 @@ export function createHands(options: HandsOptions): Hands {
   }
 
   async function writePromoteFile(): Promise<void> {
-    const failure = await files.writePromoteFile(dataDirectory)
+    const { watchdog } = options.layers
+    await watchdog.settled()
+    const failure = watchdog.forbidsPromotion() ?? (await files.writePromoteFile(dataDirectory))
     feed({ kind: 'promote-file-written', failure })
   }
 
@@ -115,10 +117,10 @@ async function prepareRun({
   stateDirectory,
   dataDirectory,
   instance,
-  cgroup,
+  layers,
 }: HandsOptions): Promise<files.Owner | null> {
   // They can do no harm, but they still hold the data directory: a task that a disk keeps in the kernel, killed.
-  if (cgroup.processes().length > 0) throw new Error('processes of the last run have not left yet')
+  if (layers.cgroup.processes().length > 0) throw new Error('processes of the last run have not left yet')
   await setRunMark(stateDirectory)
   const directory = await files.resolveDirectory(dataDirectory)
   instance.locate(directory)

@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, mkdir, open, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { reasonOf, VigilError } from '../kernel/errors.ts'
+import type { WatchdogSettings } from './watchdog.ts'
 import { SOCKET_PATH_MAX, socketPath } from './wire.ts'
 
 const { O_WRONLY, O_CREAT, O_NOFOLLOW } = constants
@@ -26,6 +27,8 @@ export interface LaunchOptions {
   /** Node, its flags and the guard's bundle. */
   readonly command: readonly [program: string, ...rest: string[]]
   readonly environment: Readonly<Record<string, string | undefined>>
+  /** Not given: none. */
+  readonly watchdog?: WatchdogSettings
 }
 
 export interface LaunchedGuard {
@@ -45,7 +48,8 @@ export async function launchGuard(options: LaunchOptions): Promise<LaunchedGuard
   const complaints = join(stateDirectory, 'guard.err')
   await using file = await openComplaints(stateDirectory, complaints)
   const [program, ...rest] = command
-  const child = spawn(program, [...rest, '--state', stateDirectory, '--data', dataDirectory], {
+  const own = ['--state', stateDirectory, '--data', dataDirectory, ...watchdogArguments(options.watchdog)]
+  const child = spawn(program, [...rest, ...own], {
     cwd: '/',
     env: inherited(options.environment),
     stdio: ['ignore', 'ignore', file.fd],
@@ -58,6 +62,13 @@ export async function launchGuard(options: LaunchOptions): Promise<LaunchedGuard
     exitCode,
     complaint: async () => (await readFile(complaints, 'utf8')).slice(0, COMPLAINT_BYTES_MAX).trim(),
   }
+}
+
+function watchdogArguments(settings: WatchdogSettings | undefined): readonly string[] {
+  if (!settings || settings.mode === 'off') return []
+  const { mode, device, safetyMarginMs } = settings
+  const margin = safetyMarginMs === null ? [] : ['--margin', `${safetyMarginMs}`]
+  return ['--watchdog', mode, '--device', device, ...margin]
 }
 
 async function openComplaints(stateDirectory: string, path: string): Promise<FileHandle> {

@@ -2,19 +2,18 @@
 import { join } from 'node:path'
 import { VigilError } from '../kernel/errors.ts'
 import { openBoundedLog } from './bounded-log.ts'
-import { type InstanceCgroup, openInstanceCgroup } from './cgroup.ts'
 import { openMachineClock } from './clock.ts'
 import { createHands } from './hands.ts'
 import { watchInstance } from './instance.ts'
+import { type Layers, openLayers } from './layers.ts'
 import { createLookout, type Lookout } from './lookout.ts'
 import { createLoop, type GuardLoop } from './loop.ts'
 import type { GuardEvent, GuardMessage, Step } from './model.ts'
 import { findSetpriv } from './postmaster.ts'
-import { raisePriority } from './priority.ts'
-import { createProtectionBoard, type ProtectionBoard } from './protections.ts'
 import { createReception, type Reception } from './reception.ts'
 import { clearRunMark, hasRunMark } from './run-mark.ts'
 import { type Door, openDoor } from './server.ts'
+import type { WatchdogSettings } from './watchdog.ts'
 import { socketPath } from './wire.ts'
 
 const TICK_MS = 200
@@ -25,6 +24,7 @@ export interface GuardOptions {
   /** The member's own directory: socket, log, mark. */
   readonly stateDirectory: string
   readonly dataDirectory: string
+  readonly watchdog: WatchdogSettings
   /** Called once, when the guard has nothing left to do. */
   readonly ended: () => void
 }
@@ -37,25 +37,22 @@ export interface RunningGuard {
 }
 
 /** null: another guard is in charge of this member, and was not disturbed. */
-export async function runGuard({
-  stateDirectory,
-  dataDirectory,
-  ended,
-}: GuardOptions): Promise<RunningGuard | null> {
+export async function runGuard(options: GuardOptions): Promise<RunningGuard | null> {
+  const { stateDirectory, dataDirectory } = options
   const setpriv = findSetpriv()
   if (!setpriv)
     throw new VigilError('GUARD_UNAVAILABLE', { reason: 'setpriv (package util-linux) is not installed' })
 
   const log = openBoundedLog(join(stateDirectory, 'guard.log'), LOG_BYTES)
   const now = openMachineClock()
-  const cgroup = openInstanceCgroup(dataDirectory)
-  const instance = watchInstance(cgroup)
-  const protections = createProtectionBoard()
+  const layers = openLayers(dataDirectory, options.watchdog)
+  const instance = watchInstance(layers.cgroup)
   const loop = createLoop({
     now,
     perform: effect => hands.perform(effect),
     answer: answer => reception.answer(answer),
     stepped(event, result) {
+      layers.watchdog.follow(event, result.state, now())
       reception.pushChange()
       const line = describe(event, result)
       if (line) log.append(line)
@@ -63,16 +60,16 @@ export async function runGuard({
   })
   const end = () => {
     loop.close()
-    cgroup.close()
+    layers.cgroup.close()
     const tidied = Promise.all([clearRunMark(stateDirectory), door?.close()])
-    tidied.then(ended, ended)
+    tidied.then(options.ended, options.ended)
   }
   const hands = createHands({
     stateDirectory,
     dataDirectory,
     setpriv,
     instance,
-    cgroup,
+    layers,
     feed: loop.feed,
     end,
   })
@@ -87,25 +84,24 @@ export async function runGuard({
     void begun.then(() => reception.received(agent, request))
   })
   if (!door) return null
+  const { protections } = layers
   const ask = (id: number, message: GuardMessage) => loop.feed({ kind: 'message', id, message })
-  const reception = createReception({
-    dataDirectory,
-    now,
-    state: () => loop.state,
-    protections: protections.current,
-    agent: door.agent,
-    ask,
-  })
+  const state = () => loop.state
+  const reception = createReception({ dataDirectory, now, state, protections, agent: door.agent, ask })
 
-  cgroup.prepare()
-  protections.report('cgroup.kill', cgroup.obstacle())
-  protections.report('realtime', await raisePriority())
-  const { obstacles } = protections.current()
-  log.append(`${JSON.stringify({ time: new Date().toISOString(), about: 'guard started', obstacles })}\n`)
-  await lookout.takeCharge(await hasRunMark(stateDirectory))
+  await layers.begin()
+  log.append(started(layers))
+  const abandoned = await hasRunMark(stateDirectory)
+  await lookout.takeCharge(abandoned)
+  if (abandoned && !loop.state.alive) layers.watchdog.disarmLeftover()
   begin()
-  const rounds = startRounds({ loop, lookout, reception, door, cgroup, protections, end })
+  const rounds = startRounds({ loop, lookout, reception, door, layers, end })
   return { fence: () => void instance.kill(), terminate: rounds.terminate }
+}
+
+function started({ protections }: Layers): string {
+  const { obstacles } = protections()
+  return `${JSON.stringify({ time: new Date().toISOString(), about: 'guard started', obstacles })}\n`
 }
 
 interface Rounds {
@@ -113,14 +109,12 @@ interface Rounds {
   readonly lookout: Lookout
   readonly reception: Reception
   readonly door: Door
-  readonly cgroup: InstanceCgroup
-  readonly protections: ProtectionBoard
+  readonly layers: Layers
   readonly end: () => void
 }
 
 /** Everything that happens without being asked for. */
-function startRounds(rounds: Rounds): { terminate(): void } {
-  const { loop, lookout, reception, door, cgroup, protections, end } = rounds
+function startRounds({ loop, lookout, reception, door, layers, end }: Rounds): { terminate(): void } {
   let ending = false
   let looking = false
 
@@ -140,7 +134,7 @@ function startRounds(rounds: Rounds): { terminate(): void } {
     if (looking) return
     looking = true
     await lookout.look()
-    protections.report('cgroup.kill', cgroup.obstacle())
+    layers.look()
     // Somebody removed our directory, or another guard took our place: nobody can reach us any more.
     if (!(await door.ours()) && idle()) end()
     looking = false

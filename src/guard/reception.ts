@@ -1,7 +1,7 @@
 // Answers the agent: remembers who asked what, and tells the connected agent how things stand.
 import type { Instant } from '../kernel/time.ts'
+import type { Protections } from './layers.ts'
 import { type Answer, type GuardMessage, type GuardState, statusOf } from './model.ts'
-import type { Protections } from './protections.ts'
 import type { AgentConnection } from './server.ts'
 import { PROTOCOL_VERSION, type Request } from './wire.ts'
 

@@ -117,7 +117,7 @@ function promoteFileWritten(state: GuardState, failure: string | null): Step {
   const written = { ...state, writingPromoteFile: false }
   // The deadline, a kill or the postmaster's end came between; the next postmaster removes the file when it starts.
   if (pending?.kind !== 'promote') return unchanged(written)
-  if (failure !== null) return refusePending(written, `the promote file could not be written: ${failure}`)
+  if (failure !== null) return refusePending(written, `not promoted: ${failure}`)
   return {
     state: { ...written, pending: null },
     effects: [{ kind: 'signal', signal: 'SIGUSR1' }],

@@ -17,7 +17,10 @@ before(async () => {
   delegated = delegateCgroup(databaseUser())
   lab = await openGuardLab({ enter: delegated.enter })
 })
-afterEach(() => lab.reset())
+afterEach(async () => {
+  await lab.reset()
+  await waitFor('everything has left', 10_000, () => delegated.processes().length === 0)
+})
 afterAll(() => {
   lab.close()
   delegated.close()
@@ -89,6 +92,7 @@ test('while anything is left in the cgroup nothing is started', async () => {
   assert.equal(done(await guard.kill()).alive, false)
   await ended
   done(await guard.start(lab.command))
+  await waitFor('the standby answers', 60_000, () => lab.sql('select 1').then(() => true))
 })
 
 test('what a dead guard left behind is killed by the next one, and so are its daemons', async () => {

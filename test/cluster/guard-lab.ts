@@ -8,6 +8,7 @@ import { createGuardClient } from '../../src/guard/client.ts'
 import { openMachineClock } from '../../src/guard/clock.ts'
 import { guardCommand } from '../../src/guard/launch.ts'
 import { processesStartedWith } from '../../src/guard/processes.ts'
+import type { WatchdogSettings } from '../../src/guard/watchdog.ts'
 import { type Instant, later } from '../../src/kernel/time.ts'
 import type { Guard, GuardAnswer, GuardStatus, StartCommand } from '../../src/ports/guard.ts'
 import { databaseUser, giveTo, switchUser } from '../lab/database-user.ts'
@@ -70,9 +71,14 @@ export interface GuardLabOptions {
   readonly settings?: readonly string[]
   /** In front of the command that starts the guard: another cgroup, another namespace. */
   readonly enter?: readonly string[]
+  readonly watchdog?: (directory: string) => WatchdogSettings
 }
 
-export async function openGuardLab({ settings = [], enter = [] }: GuardLabOptions = {}): Promise<GuardLab> {
+export async function openGuardLab({
+  settings = [],
+  enter = [],
+  watchdog,
+}: GuardLabOptions = {}): Promise<GuardLab> {
   const user = databaseUser()
   const directory = mkdtempSync(join(tmpdir(), 'vigil-guard-'))
   chmodSync(directory, 0o755)
@@ -125,6 +131,7 @@ export async function openGuardLab({ settings = [], enter = [] }: GuardLabOption
         command: guardLaunch,
         environment,
         now,
+        ...(watchdog && { watchdog: watchdog(directory) }),
       })
       guards.push(guard)
       return guard
