@@ -7,8 +7,8 @@ import { elapsedAtMost, type Instant, type Ms } from '../kernel/time.ts'
 import type { WriteAnswer } from '../ports/engine.ts'
 import type { Context } from './context.ts'
 
-/** While records wait to be flushed. A flush position that moves is proof enough, and costs nothing. */
-const WRITE_EVERY_MS: Ms = 2000
+/** While records wait and nothing was flushed since the last look; a flush position that moves is proof enough. */
+const WRITE_EVERY_MS: Ms = 900
 /** While nobody writes: each probe is a record that standbys replay and archives keep. */
 const IDLE_WRITE_EVERY_MS: Ms = 10_000
 const DISK_EVERY_MS: Ms = 15_000

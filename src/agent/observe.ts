@@ -16,6 +16,8 @@ import { sealAnswers } from './seal-watch.ts'
 
 const STATUS_LIMIT_MS: Ms = 1000
 const DIRECTORY_LIMIT_MS: Ms = 5000
+/** Of a leader whose disk is in doubt: it has to give the leadership away, not to wait for that disk. */
+const DOUBTED_DIRECTORY_LIMIT_MS: Ms = 300
 /** Shortly before the deadline and after it no look may hold up a kill. */
 const URGENT_LIMIT_MS: Ms = 200
 const URGENT_BEFORE_MS: Ms = 1000
@@ -29,7 +31,9 @@ export async function observe(context: Context, peers: PeerWatch, health: Health
     readStore(context),
     alive ? reading(context, STATUS_LIMIT_MS, signal => engine.status(signal)) : nothing(context),
     alive ? reading(context, ATTEMPT_LIMIT_MS, signal => engine.accepts(signal)) : nothing(context),
-    alive ? nothing(context) : reading(context, DIRECTORY_LIMIT_MS, signal => engine.dataDirectory(signal)),
+    alive
+      ? nothing(context)
+      : reading(context, directoryLimit(context), signal => engine.dataDirectory(signal)),
   ])
   const cluster = store.kind === 'known' ? store.value : null
   const settings = settingsOf(context, cluster)
@@ -66,6 +70,10 @@ export async function observe(context: Context, peers: PeerWatch, health: Health
     requests: context.requests.map(filed => filed.request),
     ending: context.ending,
   }
+}
+
+function directoryLimit({ memory }: Context): Ms {
+  return memory.hung || memory.doubtful ? DOUBTED_DIRECTORY_LIMIT_MS : DIRECTORY_LIMIT_MS
 }
 
 async function readStore(context: Context): Promise<Reading<ClusterState>> {

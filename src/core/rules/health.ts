@@ -121,7 +121,9 @@ function fitPeer(s: Situation): string | null {
 
 function deadLeader(s: Situation): boolean {
   const state = s.record?.state
-  return leads(s) && isDead(s) && (state === 'serving' || state === 'electing') && s.control !== null
+  // A directory that could not even be looked at in time is on such a disk.
+  const hasData = s.control !== null || s.view.directory.kind === 'lost'
+  return leads(s) && isDead(s) && (state === 'serving' || state === 'electing') && hasData
 }
 
 function troubleOf(s: Situation): string | null {
