@@ -25,6 +25,7 @@ export async function runChaos(
     const workload = await startWorkload(world.cluster, options.isolation)
     const trouble = await withFaults(world, stop, progress)
     progress('everything is healed; judging')
+    const endedNs = monotonicNs()
     const { judged, seen } = await judgement(world, workload, trouble.findings)
     const report = reportOf({
       world,
@@ -32,7 +33,7 @@ export async function runChaos(
       judged,
       happened: trouble.happened,
       startedNs,
-      endedNs: monotonicNs(),
+      endedNs,
       interrupted: stop.aborted,
     })
     keep = report.findings.length > 0

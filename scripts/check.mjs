@@ -16,7 +16,11 @@ await runCommand(async () => {
     ]),
     programStage('lint', [packageProgram('biome'), 'check', '.']),
     testStage('structure', ['test/structure']),
-    testStage('unit', ['test/unit', 'test/lab', 'bench/lab'], { depth: 0 }),
+    testStage(
+      'unit',
+      ['test/unit', 'test/lab', 'bench/lab', 'chaos', 'chaos/list-append', 'chaos/judge', 'chaos/report'],
+      { depth: 0 },
+    ),
     testStage('golden', ['test/golden']),
     programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '200']),
   ])

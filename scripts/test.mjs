@@ -11,7 +11,11 @@ await runCommand(async () => {
     programStage('lint', [packageProgram('biome'), 'check', '.']),
     testStage('structure', ['test/structure']),
     programStage('unused', [packageProgram('knip'), '--no-progress']),
-    testStage('unit', ['test/unit', 'test/lab', 'bench/lab'], { depth: 0 }),
+    testStage(
+      'unit',
+      ['test/unit', 'test/lab', 'bench/lab', 'chaos', 'chaos/list-append', 'chaos/judge', 'chaos/report'],
+      { depth: 0 },
+    ),
     testStage('contract', ['test/contract'], { limitMinutes: 15 }),
     testStage('golden', ['test/golden']),
     programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '1000'], {
@@ -19,6 +23,10 @@ await runCommand(async () => {
     }),
     programStage('planted', [process.execPath, 'scripts/sim.mjs', '--plants'], { limitMinutes: 15 }),
     testStage('laboratory', ['test/lab/real'], { serial: true, limitMinutes: 10 }),
+    // Fixed seeds: what fails here fails again with the command that is printed.
+    programStage('chaos', [process.execPath, 'scripts/chaos.mjs', '--minutes', '2', '--seed', '1'], {
+      limitMinutes: 12,
+    }),
     testStage('cluster', ['test/cluster'], { serial: true, limitMinutes: 40 }),
   ])
   return passed ? 0 : 1
