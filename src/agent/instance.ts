@@ -148,8 +148,11 @@ async function adopted(context: Context, names: Names): Promise<boolean> {
 }
 
 function told(context: Context, names: Names | null): void {
+  const before = context.memory.namesTold
   const namesTold = names && { names, at: context.ports.clock.now() }
-  context.memory = { ...context.memory, namesTold, namesProof: null }
+  // Other settings may have changed, and the names with them not.
+  const namesProof = names && before?.names.text === names.text ? context.memory.namesProof : null
+  context.memory = { ...context.memory, namesTold, namesProof }
 }
 
 /** What acknowledges under the names must acknowledge under the recorded rule too, whoever asked for them (A8). */

@@ -127,8 +127,8 @@ export interface Memory {
   readonly namesTold: { readonly names: Names; readonly at: Instant } | null
   /** When each seat was last seen fit for synchronous commits. */
   readonly seatsSeen: Readonly<Record<string, { readonly name: string; readonly at: Instant }>>
-  /** Term whose end of recovery has reached enough seats for others to look (protocol A12-3). */
-  readonly visibleTerm: number | null
+  /** Term of this member that nobody else may look at yet (protocol A12-3). */
+  readonly hiddenTerm: number | null
   /** Result of the last switchover or takeover that did not come about, for people. */
   readonly lastRefusal: string | null
 }
@@ -181,6 +181,6 @@ export const EMPTY_MEMORY: Memory = {
   namesProof: null,
   namesTold: null,
   seatsSeen: {},
-  visibleTerm: null,
+  hiddenTerm: null,
   lastRefusal: null,
 }

@@ -6,7 +6,7 @@ import type { ProgramOption } from '../../src/core/setting-kind.ts'
 import { splitAutoConfiguration } from '../../src/engines/postgres/auto-configuration.ts'
 import { parseProgress } from '../../src/engines/postgres/basebackup.ts'
 import { words } from '../../src/engines/postgres/cluster-roles.ts'
-import { configuredHba, defaultHba, identFile } from '../../src/engines/postgres/hba.ts'
+import { closedHba, configuredHba, defaultHba, identFile } from '../../src/engines/postgres/hba.ts'
 import {
   commandLineParameters,
   fileParameters,
@@ -204,4 +204,30 @@ test('of the command line only what differs waits for a restart', () => {
     shared_buffers: { oldValue: '16MB', newValue: '32MB' },
     max_connections: { oldValue: '100', newValue: '50' },
   })
+})
+
+test('before others may look only agents and standbys are let in, by the lines that let them in anyway', () => {
+  const people = {
+    superuser: { username: 'postgres', password: 'x' },
+    replication: { username: 'replicator', password: 'x' },
+    rewind: { username: 'rewind_user', password: 'x' },
+    account: 'postgres',
+  }
+  const open = [
+    '# kept',
+    'local all all peer',
+    'hostssl replication replicator 10.0.0.0/8 cert',
+    'host app,other "app user",rewind_user 10.0.0.0/8 md5',
+    'host all all 0.0.0.0/0\tscram-sha-256',
+    'host all app 0.0.0.0/0 trust',
+  ].join('\n')
+  const closed = closedHba(open, people).trimEnd().split('\n').slice(1)
+  assert.deepEqual(closed, [
+    '# kept',
+    'local all all peer',
+    'hostssl replication "replicator" 10.0.0.0/8 cert',
+    'host app,other "rewind_user" 10.0.0.0/8 md5',
+    'host all "postgres","replicator","rewind_user" 0.0.0.0/0\tscram-sha-256',
+    'host all all all reject',
+  ])
 })

@@ -56,9 +56,9 @@ function planOf(s: Situation, next: Step): Plan | null {
         memory: { ...renewed(s), namesProof: null },
       }
     case 'prove':
-      return step(s, [{ kind: 'prove-names', text: next.text }], { names: next.text })
+      return step(s, [...upkeep(s), { kind: 'prove-names', text: next.text }], { names: next.text })
     case 'note':
-      return { ...step(s, [], {}), memory: { ...renewed(s), namesProof: next.proof } }
+      return { ...step(s, upkeep(s), {}), memory: { ...renewed(s), namesProof: next.proof } }
     case 'terminate':
       return step(s, [{ kind: 'terminate-backends', pids: next.pids }], { notAdopted: next.pids.length })
     case 'wait':

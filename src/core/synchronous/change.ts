@@ -9,6 +9,7 @@ import type { AcknowledgementRule, TermRecord } from '../term.ts'
 import { listedNames, type Names, type NamesInFile, namesOf } from './names.ts'
 import { mayBeSet, narrowed, sameSeats, widen } from './rule.ts'
 import { candidates, ownRule } from './seats.ts'
+import { isVisible } from './visibility.ts'
 import { type Wanted, wantedRule } from './wanted.ts'
 
 export type Step =
@@ -47,7 +48,10 @@ export function nextStep(s: Situation): Step {
   // A file of an earlier agent may say something else, which any reload would bring into force.
   if (view.memory.namesTold === null) return { kind: 'tell', names: wanted.names }
   const done = record.rules?.length === 1 && own !== null && sameSeats(own, wanted.set)
-  return done ? { kind: 'rest' } : prove(s, status, record, wanted)
+  if (!done) return prove(s, status, record, wanted)
+  return isVisible(s)
+    ? { kind: 'rest' }
+    : { kind: 'wait', for: 'standbys, before others look', again: SOON_MS }
 }
 
 export function wantedNow(s: Situation): Wanted | null {
@@ -100,7 +104,7 @@ function prove(s: Situation, status: PrimaryStatus, record: TermRecord, wanted: 
   // Of a look that began after the adoption was seen: what was acknowledged before lies below it.
   if (proof.caughtUpAt === null) return { kind: 'note', proof: { ...proof, caughtUpAt: status.position } }
   if (caughtUp(s, wanted.set.seats, proof.caughtUpAt) < wanted.set.k)
-    return { kind: 'wait', for: 'seats to catch up', again: LATER_MS }
+    return { kind: 'wait', for: 'seats to catch up', again: isVisible(s) ? LATER_MS : SOON_MS }
   const own = ownRule(record)
   const rules = own
     ? [narrowed(own, wanted.set)]

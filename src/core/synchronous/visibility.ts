@@ -5,20 +5,26 @@ import { listedNames, sameName } from './names.ts'
 import { ownRule } from './seats.ts'
 
 /**
- * After a crash a primary shows commits that were never acknowledged and that no standby may have. Enough seats of its
- * rule must have everything up to the end of recovery, or its readers could see it undone. Asynchronous clusters promise
- * nothing of the kind.
+ * After a crash a primary shows commits that were never acknowledged and that no standby may have: its readers could see
+ * them undone. Asynchronous clusters promise nothing of the kind.
  */
 export function isVisible(s: Situation): boolean {
-  const { record, view } = s
-  if (!record || record.rules === null || !s.holding) return true
+  return hiddenTerm(s) === null
+}
+
+/**
+ * For the memory: from the election of this member until enough of its rule's names have everything up to the end of
+ * recovery. An agent that starts beside a serving primary takes it for visible: it cannot know, and rejecting clients
+ * that were let in would be worse.
+ */
+export function hiddenTerm(s: Situation): number | null {
+  const { record, view, running } = s
+  if (!record || !s.holding) return view.memory.hiddenTerm
   const own = ownRule(record)
-  // Narrowed since the takeover, or waiting for nobody.
-  if (own && (own.k === 0 || record.rules.length === 1)) return true
-  if (view.memory.visibleTerm === record.term) return true
-  return own !== null && s.running.kind === 'primary' && record.state !== 'electing'
-    ? reaches(s.running.status, own.k)
-    : false
+  if (record.rules === null || own?.k === 0) return null
+  if (record.state === 'electing') return record.term
+  if (view.memory.hiddenTerm !== record.term || !own) return null
+  return running.kind === 'primary' && reaches(running.status, own.k) ? null : record.term
 }
 
 /** Everything that is flushed here now, the end of recovery included. */

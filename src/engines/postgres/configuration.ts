@@ -6,7 +6,15 @@ import type { InstanceSettings, Upstream } from '../../ports/engine.ts'
 import { cleanAutoConfiguration } from './auto-configuration.ts'
 import { formatConninfo, formatPassfileLine } from './conninfo.ts'
 import { readIfPresent, writeDurably, writeIfChanged } from './durable.ts'
-import { configuredHba, currentAccount, defaultHba, identFile } from './hba.ts'
+import {
+  type AccessOptions,
+  closedHba,
+  configuredHba,
+  currentAccount,
+  defaultHba,
+  identFile,
+  isClosedHba,
+} from './hba.ts'
 import type { PostgresHost } from './host.ts'
 import { fileParameters, type Parameters, parameterLine } from './parameters.ts'
 
@@ -30,13 +38,12 @@ export async function writeConfiguration(
   const directory = host.configDirectory
   const people = { ...host.options, account: currentAccount() }
   const parameters = await mainParameters(host, settings, replication)
-  const hba = settings.hba === null ? null : configuredHba(settings.hba, people)
   const ident = settings.ident === null ? null : identFile(settings.ident, people)
   const base = await ensureBaseConfiguration(host)
   // The password file first: a standby that reads the new address must find the password for it.
   await writePassfile(host, replication.upstream)
   const changes = [
-    await writeOrKeep(join(directory, 'pg_hba.conf'), hba, () => defaultHba(people)),
+    await writeHba(join(directory, 'pg_hba.conf'), settings, people),
     await writeOrKeep(join(directory, 'pg_ident.conf'), ident, () => identFile(null, people)),
     await writeIfChanged(mainPath(host), mainFile(parameters, base)),
     await cleanAutoConfiguration(host),
@@ -150,6 +157,16 @@ async function ensureBaseConfiguration(host: PostgresHost): Promise<string> {
   if (generated) await writeDurably(path, '')
   else await rename(mainPath(host), path)
   return name
+}
+
+/** A file that is not configured is kept aside while only the agent and standbys are let in, then put back. */
+async function writeHba(path: string, settings: InstanceSettings, people: AccessOptions): Promise<boolean> {
+  const aside = `${path}.vigil-open`
+  const present = await readIfPresent(path)
+  const kept = present !== null && isClosedHba(present) ? await readIfPresent(aside) : present
+  const open = settings.hba === null ? (kept ?? defaultHba(people)) : configuredHba(settings.hba, people)
+  if (settings.closed && settings.hba === null) await writeIfChanged(aside, open)
+  return writeIfChanged(path, settings.closed ? closedHba(open, people) : open)
 }
 
 /** What is not configured is left as it is; a directory without the file gets ours. */

@@ -11,6 +11,7 @@ const MAP = 'vigil'
 export interface AccessOptions {
   readonly superuser: Credentials
   readonly replication: Credentials
+  readonly rewind?: Credentials | null
   /** The account that the agent runs as. */
   readonly account: string
 }
@@ -34,6 +35,34 @@ export function configuredHba(lines: readonly string[], options: AccessOptions):
   const speaksOfSocket = checked.some(line => /^\s*(local|include\w*|@)/i.test(line))
   return hbaFile(speaksOfSocket ? checked : [...agentLines(options), ...checked])
 }
+
+/**
+ * From other machines only whom the agents and standbys come as, by the lines that let them in anyway: a member must be
+ * able to stream and to rewind before anybody else looks (protocol A12-3).
+ */
+export function closedHba(content: string, { superuser, replication, rewind }: AccessOptions): string {
+  const people = [superuser, replication, ...(rewind ? [rewind] : [])].map(({ username }) => username)
+  const lines = content.split('\n').flatMap(line => {
+    const [, type, database, user, rest] = HOST_LINE.exec(line) ?? []
+    if (type === undefined) return [line]
+    const named = user!.split(',').map(name => name.replace(/^"(.*)"$/, '$1'))
+    const admitted = people.filter(name => user === 'all' || named.includes(name))
+    return admitted.length === 0 ? [] : [`${type} ${database} ${admitted.map(quoted).join(',')} ${rest}`]
+  })
+  return `${[CLOSED_HEADER, ...lines, 'host all all all reject'].join('\n')}\n`
+}
+
+export function isClosedHba(content: string): boolean {
+  return content.startsWith(CLOSED_HEADER)
+}
+
+const CLOSED_HEADER =
+  '# Written by vigil: for a moment after a promotion nobody else is let in. What stood here comes back.'
+const NAME = '(?:"[^"]*"|[^\\s",#]+)'
+const HOST_LINE = new RegExp(
+  `^\\s*(host\\w*)\\s+(${NAME}(?:,${NAME})*)\\s+(${NAME}(?:,${NAME})*)\\s+(\\S.*)$`,
+  'i',
+)
 
 export function identFile(lines: readonly string[] | null, options: AccessOptions): string {
   const own = needsMap(options)
