@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 
 export interface Child {
   readonly pid: number
-  /** `unnamed`: forked, and its title is still its parent's. */
+  /** `unnamed`: forked, and its title is still its parent's; or dead, and its parent does not know it yet. */
   readonly kind: 'walreceiver' | 'startup' | 'unnamed' | 'other'
 }
 
@@ -14,7 +14,7 @@ export async function childrenOf(postmaster: number): Promise<readonly Child[]> 
       const title = await titleOf(pid)
       // Gone meanwhile.
       if (title === null) return []
-      return [{ pid, kind: title === own ? 'unnamed' : kindOf(title) }]
+      return [{ pid, kind: title === own || title === '' ? 'unnamed' : kindOf(title) }]
     }),
   )
   return children.flat()
@@ -47,11 +47,11 @@ async function parentOf(pid: number): Promise<number | null> {
   }
 }
 
-/** null: there is no such process, or it is dead already. */
+/** null: there is no such process. */
 async function titleOf(pid: number): Promise<string | null> {
   try {
     const title = await readFile(`/proc/${pid}/cmdline`, 'utf8')
-    return title.replace(/\0/g, ' ').trim() || null
+    return title.replace(/\0/g, ' ').trim()
   } catch {
     return null
   }

@@ -62,6 +62,12 @@ export function timelineHistory(timeline: number): string {
 
 export const SHOW_UPSTREAM = 'SHOW primary_conninfo'
 
+export const REPLAY_PAUSED = 'SELECT pg_is_wal_replay_paused()::text AS paused'
+export const PAUSE_REPLAY = 'SELECT pg_wal_replay_pause()'
+/** From version 14. */
+export const PAUSE_STATE = 'SELECT pg_get_wal_replay_pause_state() AS state'
+export const RESUME_REPLAY = 'SELECT pg_wal_replay_resume()'
+
 export const ARCHIVE_MODE = 'SHOW archive_mode'
 
 export const CHECKPOINT = 'CHECKPOINT'
