@@ -1,31 +1,39 @@
 // The agent's composition root: `vigild CONFIG.yml`.
 import { randomBytes } from 'node:crypto'
+import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { startAgent } from '../agent/agent.ts'
 import { createPeers, type PeerOptions } from '../api/peers-client.ts'
 import { openApi } from '../api/server.ts'
-import { formatAddress } from '../config/address.ts'
+import { formatAddress, isWildcard } from '../config/address.ts'
 import { formatFinding } from '../config/finding.ts'
 import { loadConfig } from '../config/load.ts'
 import { type LocalConfig, localSettings } from '../config/local-config.ts'
 import { generateSampleConfig } from '../config/sample.ts'
 import { validateConfig } from '../config/validate.ts'
 import { newClusterConfig } from '../core/dynamic-config.ts'
-import { TTL_FLOOR_MS } from '../core/timeouts.ts'
+import type { FencingObstacles } from '../core/guard-status.ts'
+import { TTL_FLOOR_FENCED_MS, TTL_FLOOR_MS } from '../core/timeouts.ts'
 import { answersConnections } from '../engines/postgres/accepts.ts'
 import { openPostgres } from '../engines/postgres/engine.ts'
 import { createGuardClient } from '../guard/client.ts'
 import { openMachineClock } from '../guard/clock.ts'
+import { gatedGuard } from '../guard/gated.ts'
 import { guardCommand } from '../guard/launch.ts'
+import { createPortGate } from '../guard/port-gate.ts'
 import { openDecisionFile } from '../host/decision-file.ts'
 import { openJournal } from '../host/file-journal.ts'
+import { keepRights } from '../host/kept-rights.ts'
 import { lockStateDirectory } from '../host/lock.ts'
 import { machineIdentity } from '../host/machine.ts'
+import { type NftShell, openNftShell } from '../host/nft-shell.ts'
 import { become, futureUser, makeStateDirectory, makeStateDirectoryAsRoot } from '../host/privileges.ts'
 import { createSystemClock } from '../host/system-clock.ts'
 import { readTlsFiles } from '../host/tls-files.ts'
 import { isVigilError, reasonOf } from '../kernel/errors.ts'
+import type { Instant } from '../kernel/time.ts'
 import { createDesk } from '../operations/desk.ts'
+import type { Guard } from '../ports/guard.ts'
 import { createClusterRecords } from '../stores/cluster-records.ts'
 import { clusterKeys } from '../stores/cluster-store.ts'
 import { openEtcd } from '../stores/etcd/etcd.ts'
@@ -75,7 +83,7 @@ async function runAgent(file: string | null): Promise<number> {
   if (!config) return 1
   const checks = startChecks(environment)
   if (!(await passes(loaded, checks.before, printError))) return 1
-  await becomeOwner(config)
+  const nft = await becomeOwner(config)
   if (!(await passes(loaded, checks.data, printError))) return 1
   await makeStateDirectory(config.stateDir)
   const lock = await lockStateDirectory(config.stateDir)
@@ -92,13 +100,8 @@ async function runAgent(file: string | null): Promise<number> {
     scope: config.scope,
     own: { conn_url: connUrlOf(config), api_url: apiUrlOf(config) },
   })
-  const guard = createGuardClient({
-    stateDirectory: config.stateDir,
-    dataDirectory: config.postgresql.dataDir,
-    command: guardCommand(process.execPath, new URL('./guard.mjs', import.meta.url).pathname),
-    environment,
-    now: () => clock.now(),
-  })
+  const guard = openGuard(config, { environment, nft, now: () => clock.now() })
+  let obstacles: FencingObstacles = {}
   const engine = await openPostgres(engineOptions(config, environment, log))
   // Before the agent acts: whoever can't be reached over REST can't be judged by the others.
   let ready: Parameters<typeof createDesk>[0]['agent'] | null = null
@@ -148,7 +151,11 @@ async function runAgent(file: string | null): Promise<number> {
         bootstrapConfig: newClusterConfig(config.bootstrap.dcs),
         tags: config.tags,
       },
-      local: () => localSettings(config as LocalConfig, TTL_FLOOR_MS),
+      local: () => {
+        // As it was last said: a guard that is away for a moment changes no timeouts.
+        obstacles = guard.status()?.status.obstacles ?? obstacles
+        return localSettings(config as LocalConfig, ttlFloorOf(obstacles))
+      },
       reloadFiles,
     },
   )
@@ -164,6 +171,7 @@ async function runAgent(file: string | null): Promise<number> {
   const end = await agent.ended
   await api.close()
   peers.close()
+  if (typeof nft !== 'string') nft.close()
   lock.release()
   if (end.status === 0) log.info('vigild ends', { reason: end.reason })
   else process.stderr.write(`vigild: ${end.reason}\n`)
@@ -209,11 +217,43 @@ function engineOptions(
   }
 }
 
-async function becomeOwner({ postgresql, stateDir }: LocalConfig): Promise<void> {
+/** What it may do about nftables, or why nothing: as root that is decided before root is given up. */
+async function becomeOwner(config: LocalConfig): Promise<NftShell | string> {
+  const { postgresql, stateDir, fencing } = config
   const user = await futureUser(postgresql.dataDir)
-  if (!user) return
+  const nft = fencing.nftables === 'off' ? 'switched off (vigil.fencing.nftables)' : openNftShell(user)
+  if (!user) return nft
   await makeStateDirectoryAsRoot(stateDir, postgresql.dataDir, user)
+  await keepRights(user, `${config.scope}-${config.name}`)
   become(user)
+  return nft
+}
+
+interface Surroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>
+  readonly nft: NftShell | string
+  readonly now: () => Instant
+}
+
+function openGuard(config: LocalConfig, { environment, nft, now }: Surroundings): Guard {
+  const guard = createGuardClient({
+    stateDirectory: config.stateDir,
+    dataDirectory: config.postgresql.dataDir,
+    command: guardCommand(process.execPath, new URL('./guard.mjs', import.meta.url).pathname),
+    environment,
+    watchdog: config.fencing.watchdog,
+    now,
+  })
+  const { hosts, port } = config.postgresql.listen
+  const place = { port, addresses: hosts.every(host => isIP(host) && !isWildcard(host)) ? hosts : [] }
+  const [gate, obstacle] =
+    typeof nft === 'string' ? [null, nft] : [createPortGate({ shell: nft, place, now }), null]
+  return gatedGuard({ guard, gate, obstacle, required: config.fencing.nftables === 'on' })
+}
+
+/** Protocol A10. */
+function ttlFloorOf(obstacles: FencingObstacles): number {
+  return obstacles['cgroup.kill'] === null || obstacles.nftables === null ? TTL_FLOOR_FENCED_MS : TTL_FLOOR_MS
 }
 
 /** Members ask each other as clients of the REST interface. */

@@ -98,8 +98,20 @@ export interface LocalConfig {
   readonly postgresql: PostgresqlConfig
   readonly tags: Readonly<Record<string, unknown>>
   readonly log: LogConfig
+  readonly fencing: FencingConfig
   /** Outside the data directory: promises and terms outlive a replaced copy (protocol A3). */
   readonly stateDir: string
+}
+
+/** Layers of fencing beside the guard's own kill. */
+export interface FencingConfig {
+  readonly nftables: 'auto' | 'on' | 'off'
+  readonly watchdog: {
+    readonly mode: 'off' | 'automatic' | 'required'
+    readonly device: string
+    /** null: half the ttl. */
+    readonly safetyMarginMs: Ms | null
+  }
 }
 
 /** What the member's file contributes to the settings; `ttlFloorMs` is what this machine's guard can hold. */

@@ -13,6 +13,7 @@ import type {
   BootstrapConfig,
   Credentials,
   CtlConfig,
+  FencingConfig,
   LocalConfig,
   LogConfig,
   PostgresqlConfig,
@@ -62,6 +63,7 @@ function complete(parts: Parts, written: WrittenConfig, root: MappingNode): Loca
     bootstrap: resolveBootstrap(written),
     tags: tags?.kind === 'mapping' ? (plain(tags) as Readonly<Record<string, unknown>>) : {},
     log: resolveLog(written),
+    fencing: resolveFencing(written),
   }
 }
 
@@ -249,6 +251,19 @@ function resolveCtl({ ctl, restapi }: WrittenConfig): CtlConfig {
       certificateFile: ctl?.certfile ?? null,
       keyFile: ctl?.keyfile ?? ctl?.certfile ?? null,
       keyPassword: ctl?.keyfile_password ?? null,
+    },
+  }
+}
+
+function resolveFencing({ vigil, watchdog }: WrittenConfig): FencingConfig {
+  const mode = watchdog?.mode ?? 'automatic'
+  const margin = watchdog?.safety_margin ?? 5
+  return {
+    nftables: vigil?.fencing?.nftables ?? 'auto',
+    watchdog: {
+      mode: mode === 'false' ? 'off' : mode,
+      device: watchdog?.device ?? '/dev/watchdog',
+      safetyMarginMs: margin < 0 ? null : margin * 1000,
     },
   }
 }

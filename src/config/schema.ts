@@ -186,10 +186,22 @@ const bootstrap = object({
 }).partial()
 
 const watchdog = object({
-  mode: later(oneOf('off', 'automatic', 'required', 'false'), 'Whether a watchdog device guards the leader'),
-  device: later(path, 'Watchdog device'),
-  safety_margin: later(integer({ min: -1 }), 'Seconds between the end of the ttl and the reset'),
-  driver: later(text, 'Kind of watchdog'),
+  mode: used(
+    oneOf('off', 'automatic', 'required', 'false'),
+    'Whether a watchdog device guards the leader; required: without it this member never leads',
+    'automatic',
+  ),
+  device: used(
+    absolutePath,
+    'Watchdog device, writable by the user that PostgreSQL runs as',
+    '/dev/watchdog',
+  ),
+  safety_margin: used(
+    integer({ min: -1 }),
+    'Seconds between the reset and the end of the ttl; -1: half the ttl',
+    '5',
+  ),
+  driver: ignored(text, 'The kernel has one way to talk to all of them'),
 }).partial()
 
 const tags = object({
@@ -210,7 +222,13 @@ const vigil = object({
     'vigil-SCOPE-NAME beside data_dir',
   ),
   guard: later(mapping, 'Reserved: settings of the guard'),
-  fencing: later(mapping, 'Reserved: layers of fencing'),
+  fencing: object({
+    nftables: used(
+      oneOf('auto', 'on', 'off'),
+      'Whether the kernel shuts the database port when nobody renews the deadline; on: without it this member never leads',
+      'auto',
+    ),
+  }).partial(),
 }).partial()
 
 /** Stores and parts that vigil does not speak yet: accepted whole. */

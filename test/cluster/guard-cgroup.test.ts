@@ -38,7 +38,7 @@ async function connected(): Promise<Guard> {
 /** A process that left PostgreSQL's family: no parent, no session, no working directory tells that it belongs to it. */
 async function daemonOf(sleeper: string): Promise<number> {
   const script = `(cd / && setsid sleep ${sleeper} > /dev/null 2>&1 &)`
-  await lab.sql(`copy (select 1) to program '${script}'`)
+  await lab.sql(`copy (select 1 where false) to program '${script}'`)
   const found = () => delegated.processes().filter(pid => processState(pid)?.command === 'sleep')
   return waitFor('the daemon runs', 10_000, () => found()[0])
 }
@@ -72,13 +72,12 @@ test('forks that go on during the kill do not escape it', async () => {
   const guard = await connected()
   await makePrimary(lab, guard, 1, 60_000)
   const forks = 'cd /; while :; do setsid sh -c "sleep 1000; :" & sleep 0.01; done'
-  await lab.sql(`copy (select 1) to program '(${forks}) > /dev/null 2>&1 &'`)
+  await lab.sql(`copy (select 1 where false) to program '(${forks}) > /dev/null 2>&1 &'`)
   await waitFor('it forks', 10_000, () => delegated.processes().length > 40)
   assert.equal(done(await guard.kill()).alive, false)
-  assert.deepEqual(
-    delegated.processes().filter(pid => pid !== lab.guardPid() && isAlive(pid)),
-    [],
-  )
+  // Each has got its signal; some need a moment to leave. One that had escaped would go on forking for ever.
+  const guardPid = lab.guardPid()
+  await waitFor('only the guard is left', 10_000, () => delegated.processes().every(pid => pid === guardPid))
 })
 
 test('while anything is left in the cgroup nothing is started', async () => {
@@ -131,7 +130,7 @@ test('without the right to a cgroup the guard says so and fences as well', async
     const deadline = await makePrimary(plain, guard, 1, 3000)
     await plain.ended()
     assert.ok(now().mono - deadline.mono < 30_000)
-    assert.equal(guard.status()?.status.mode ?? 'fenced', 'fenced')
+    await waitFor('the guard says fenced', 10_000, () => guard.status()?.status.mode === 'fenced')
   } finally {
     plain.close()
   }

@@ -63,7 +63,7 @@ const CASES: Readonly<Record<string, string>> = {
   ),
   'not-used-yet': changed(
     null,
-    'watchdog:\n  mode: required\n  safety_margin: -1\nlog:\n  traceback_level: ERROR\n  format: "%(message)s"\n',
+    'watchdog:\n  driver: testing\nlog:\n  traceback_level: ERROR\n  format: "%(message)s"\n',
   ),
   'dynamic-part': changed(
     null,
