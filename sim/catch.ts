@@ -1,7 +1,7 @@
 // Tests the tests: a mistake is planted into the bundle, and the simulation has to find it.
 import { fileURLToPath } from 'node:url'
 import { bundleWith } from './bundle.ts'
-import { runSeeds } from './many.ts'
+import { runSeeds, type Seeds } from './many.ts'
 import { PLANTS, type Plant } from './plants.ts'
 import type { RunResult } from './simulate.ts'
 
@@ -30,10 +30,11 @@ async function caught(plant: Plant, program: string): Promise<boolean> {
     let from = 1
     while (from <= SEEDS_MAX) {
       const count = SEEDS_MAX + 1 - from
-      const { results } = await runSeeds({ program: bundle.program, from, count, until: breaks })
+      const seeds = { program: bundle.program, from, count, theme: plant.theme ?? null }
+      const { results } = await runSeeds({ ...seeds, until: breaks })
       const found = results.find(breaks)
       if (!found) break
-      if (await clean(program, found.seed)) {
+      if (await clean({ ...seeds, program, from: found.seed, count: 1 })) {
         const { invariant, text } = found.violations.find(v => plant.breaks.includes(v.invariant))!
         const seconds = ((performance.now() - startedAt) / 1000).toFixed(0)
         console.log(`${plant.name}: caught at seed ${found.seed} by ${invariant} after ${seconds} s: ${text}`)
@@ -49,8 +50,8 @@ async function caught(plant: Plant, program: string): Promise<boolean> {
   }
 }
 
-async function clean(program: string, seed: number): Promise<boolean> {
-  const { results } = await runSeeds({ program, from: seed, count: 1 })
+async function clean(seeds: Seeds): Promise<boolean> {
+  const { results } = await runSeeds(seeds)
   return results.every(result => result.violations.length === 0)
 }
 

@@ -31,9 +31,7 @@ export function checkSeals(context: CheckContext): Checks {
           'I6',
           `term ${after.record.term} was taken by ${after.record.holder.name} with ${stopped.map(host => host.name).join() || 'nobody'} sealed, against ${open.k} of ${open.seats.length} of term ${open.term}`,
         )
-      const kept = rules.every(rule =>
-        after.record.rules?.some(other => other.term === rule.term && other.k <= rule.k),
-      )
+      const kept = rules.every(rule => after.record.rules?.some(other => covers(other, rule)))
       if (!kept) report('I6', `term ${after.record.term} has forgotten a rule of the leaders before it`)
     },
     streams: (postgres, source) => {
@@ -58,6 +56,13 @@ function sealedFor({ memory }: Host, base: bigint): boolean {
 /** The holder that takes the next term itself: nothing of its PostgreSQL can acknowledge any more. */
 function deadHolder(host: Host, holder: string, candidate: Host | undefined): boolean {
   return host === candidate && host.memory.install === holder
+}
+
+/** Who satisfies `rule` satisfies `older`, too. */
+function covers(rule: AcknowledgementRule, older: AcknowledgementRule): boolean {
+  const seats =
+    rule.seats.length === older.seats.length && older.seats.every(seat => rule.seats.includes(seat))
+  return rule.leader === older.leader && seats && rule.k === older.k
 }
 
 /** Whether nothing can be acknowledged by this rule without one of these seats, and one of them has everything. */

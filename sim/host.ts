@@ -45,6 +45,7 @@ export function createHost(world: World, options: HostOptions): Host {
     local: options.local,
     killMs: 60,
     rewindFailure: 0,
+    disksLost: 0,
     slowDiskMs: 0,
     disk: 'fine',
     lastStall: Number.NEGATIVE_INFINITY,

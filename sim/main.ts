@@ -8,6 +8,7 @@ import { serveSeeds } from './worker.ts'
 const USAGE = `usage:
   sim --seed N              replay one seed with its log
   sim --seeds N [--from M]  run N seeds, print one line of totals
+  ... --theme NAME          of this theme or story only
   sim --plant NAME          run with a planted mistake until it is caught
   sim --plants              the same for all of them`
 
@@ -18,10 +19,11 @@ async function main(): Promise<boolean> {
   const has = (name: string) => given.includes(name)
   const number = (name: string, fallback: number) =>
     has(name) ? wholeNumber(given[given.indexOf(name) + 1]) : fallback
+  const theme = has('--theme') ? (given[given.indexOf('--theme') + 1] ?? null) : null
   if (has('--worker')) return serveSeeds()
-  if (has('--seed')) return replay(number('--seed', 1))
+  if (has('--seed')) return replay({ seed: number('--seed', 1), theme })
   if (has('--seeds'))
-    return runMany({ program: self, from: number('--from', 1), count: number('--seeds', 1) })
+    return runMany({ program: self, from: number('--from', 1), count: number('--seeds', 1), theme })
   if (has('--plant')) return catchPlant(given[given.indexOf('--plant') + 1] ?? '', self)
   if (has('--plants')) return catchPlants(self)
   console.error(USAGE)

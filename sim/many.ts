@@ -10,6 +10,7 @@ export interface Seeds {
   readonly program: string
   readonly from: number
   readonly count: number
+  readonly theme: string | null
 }
 
 export interface Outcome {
@@ -48,7 +49,7 @@ export async function runSeeds(
       const handOut = () => {
         if (enough()) return void worker.send('end' satisfies ToWorker)
         const count = Math.min(SEEDS_PER_MESSAGE, end - next)
-        worker.send({ from: next, count } satisfies ToWorker)
+        worker.send({ from: next, count, theme: seeds.theme } satisfies ToWorker)
         next += count
       }
       worker.on('message', (answer: FromWorker) => {

@@ -14,6 +14,8 @@ export interface Plant {
   /** The invariants that it breaks. */
   readonly breaks: readonly string[]
   readonly patches: readonly Patch[]
+  /** Theme or story in which it shows soonest. */
+  readonly theme?: string
 }
 
 const LEADERSHIP = 'src/agent/leadership.ts'

@@ -1,9 +1,9 @@
 // Replays one seed and prints what happened.
-import { simulate } from './simulate.ts'
+import { type Plan, simulate } from './simulate.ts'
 
 /** False: an invariant was violated. */
-export async function replay(seed: number): Promise<boolean> {
-  const { log, ...result } = await simulate(seed)
+export async function replay(plan: Plan): Promise<boolean> {
+  const { log, ...result } = await simulate(plan)
   for (const line of log.lines()) console.log(line)
   for (const violation of result.violations)
     console.log(`${violation.invariant} at ${(violation.at / 1000).toFixed(3)} s: ${violation.text}`)

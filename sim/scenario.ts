@@ -1,12 +1,12 @@
 // One seed draws a whole scenario: the cluster, its settings, and what is done to it when.
 
+import { RHO } from '../src/core/timers.ts'
 import type { Habits } from './clients.ts'
+import { CHOICES, type Choice } from './fault-choices.ts'
 import type { Fault } from './faults.ts'
-import * as machine from './faults.ts'
-import * as between from './faults-between.ts'
-import { diskFull, diskStalls, handsOver } from './faults-disk.ts'
-import * as operators from './operators.ts'
 import type { Random } from './random.ts'
+import { STORIES, STORY_SHARE, type Story } from './stories.ts'
+import { THEME_WEIGHT, THEMES, type Theme } from './themes.ts'
 
 export interface Scenario {
   readonly theme: string
@@ -14,7 +14,8 @@ export interface Scenario {
   /** Milliseconds after the start at which each member's agent first starts. */
   readonly starts: readonly number[]
   readonly ttlSeconds: number
-  readonly maximumLag: number
+  /** What `/config` begins with, besides the times. */
+  readonly promises: Readonly<Record<string, unknown>>
   readonly clockRates: readonly number[]
   readonly latency: { readonly lowMs: number; readonly highMs: number }
   readonly habits: Habits
@@ -32,254 +33,103 @@ export interface Step {
   readonly target: Target
   /** Until it is taken back. */
   readonly forMs: number
+  /** Of the chance that it takes for itself: the same whatever else is done. */
+  readonly seed: number
 }
 
 /** Found when the step begins. */
 export type Target = 'leader' | 'standby' | 'any'
 
-type Choice = readonly [weight: number, fault: Fault, leaderShare: number, lowMs: number, highMs: number]
+const NAMES = ['amber', 'birch', 'cedar', 'dahlia', 'elder']
+const SYNCHRONOUS_SHARE = 0.4
 
-const NAMES = ['amber', 'birch', 'cedar', 'dahlia']
-const RHO = 0.01
-
-/** Everything, with how often it is the leader's turn and how long it lasts. */
-const CHOICES: readonly Choice[] = [
-  [8, machine.agentKill, 0.7, 100, 20_000],
-  [6, machine.agentStop, 0.7, 200, 20_000],
-  [2, machine.agentUpgrade, 0.7, 300, 5000],
-  [2, machine.agentShutdown, 0.5, 1000, 20_000],
-  [5, machine.guardKill, 0.7, 1, 2],
-  [4, machine.guardStop, 0.8, 100, 12_000],
-  [2, machine.guardStarved, 0.8, 1000, 10_000],
-  [3, machine.bothKill, 0.8, 200, 15_000],
-  [7, machine.postmasterKill, 0.7, 1, 2],
-  [3, machine.postmasterStop, 0.7, 500, 20_000],
-  [3, machine.postgresHang, 0.7, 500, 20_000],
-  [4, machine.slowPostgres, 0.5, 3000, 30_000],
-  [3, machine.slowDisk, 0.6, 1000, 20_000],
-  [3, diskStalls, 0.7, 500, 25_000],
-  [2, diskFull, 0.6, 500, 25_000],
-  [2, machine.slowKill, 0.7, 5000, 30_000],
-  [2, machine.rewindBreaks, 0.5, 10_000, 40_000],
-  [7, machine.powerLoss, 0.7, 500, 30_000],
-  [3, machine.freeze('processes'), 0.7, 100, 20_000],
-  [1, machine.freeze('suspend'), 0.7, 100, 15_000],
-  [1, machine.freeze('freeze'), 0.7, 100, 15_000],
-  [2, machine.wallJump, 0.7, 1, 2],
-  [2, machine.promotedByHand, 0, 1, 2],
-  [6, between.isolated, 0.7, 300, 25_000],
-  [5, between.storeUnreachable, 0.7, 300, 25_000],
-  [4, between.answersCut, 0.8, 500, 15_000],
-  [3, between.requestsCut, 0.8, 500, 15_000],
-  [3, between.membersUnreachable, 0.5, 500, 20_000],
-  [3, between.oneLinkCut, 0.5, 500, 20_000],
-  [4, between.lossyLinks, 0.6, 1000, 25_000],
-  [4, between.answersCutThenIsolated, 0.9, 8000, 25_000],
-  [6, between.election, 0.5, 500, 4000],
-  [3, between.storeDown, 0.5, 300, 20_000],
-  [5, between.lateRequests, 0.5, 2000, 25_000],
-  [3, between.lostAnswers, 0.5, 2000, 20_000],
-  [4, between.staleReads, 0.5, 2000, 30_000],
-  [2, between.watchesLag, 0.5, 2000, 30_000],
-  [4, between.stuckStore, 0.9, 2000, 20_000],
-  [4, between.leaderKeyDeleted, 0.5, 1, 2],
-  [6, operators.switchover, 1, 1, 2],
-  [3, operators.failover, 1, 1, 2],
-  [4, operators.maintenancePause, 1, 1000, 15_000],
-  [4, operators.ttlChange, 1, 1, 2],
-  [2, operators.restartRequest, 0.6, 1, 2],
-  [2, operators.reinitialiseRequest, 0.2, 1, 2],
-]
-
-/** A theme makes its own faults frequent, so that what needs two of them at the right moment happens. */
-const THEMES: readonly Theme[] = [
-  { name: 'anything', faults: [] },
-  { name: 'anything', faults: [] },
-  {
-    name: 'processes',
-    faults: [machine.agentKill, machine.agentStop, machine.guardStop, machine.postmasterKill],
-  },
-  {
-    name: 'guards',
-    faults: [machine.guardStop, machine.guardKill, machine.slowKill, between.storeUnreachable],
-  },
-  {
-    name: 'unknown results',
-    faults: [between.answersCutThenIsolated, between.lateRequests, between.lostAnswers, machine.agentStop],
-  },
-  { name: 'stuck store', faults: [between.stuckStore, between.staleReads, between.election] },
-  {
-    name: 'isolation',
-    faults: [between.isolated, between.storeUnreachable, between.requestsCut, machine.powerLoss],
-  },
-  {
-    name: 'maintenance',
-    faults: [operators.maintenancePause, between.lostAnswers, between.storeUnreachable, machine.agentKill],
-  },
-  {
-    name: 'ttl',
-    faults: [operators.ttlChange, between.storeUnreachable, between.answersCut, machine.agentStop],
-  },
-  {
-    name: 'switchover',
-    faults: [
-      operators.switchover,
-      operators.failover,
-      machine.slowPostgres,
-      machine.agentKill,
-      machine.powerLoss,
-    ],
-  },
-  { name: 'leader key', faults: [between.leaderKeyDeleted, between.stuckStore, between.storeUnreachable] },
-  {
-    name: 'rejoin',
-    faults: [
-      machine.powerLoss,
-      machine.rewindBreaks,
-      machine.slowPostgres,
-      machine.agentKill,
-      between.isolated,
-    ],
-  },
-  {
-    name: 'standstill',
-    faults: [machine.freeze('processes'), machine.freeze('suspend'), machine.agentStop, machine.guardStop],
-  },
-]
-
-const THEME_WEIGHT = 12
-
-interface Theme {
-  readonly name: string
-  readonly faults: readonly Fault[]
-  /** A story instead of a draw: what needs several things in this order and at these moments. */
-  readonly story?: (random: Random, ttlMs: number) => readonly Step[]
-}
-
-const SILENCES = [machine.agentKill, machine.agentStop, between.storeUnreachable, between.requestsCut]
-
-/** With the share of each. */
-const STORIES: readonly (readonly [weight: number, theme: Theme])[] = [
-  [
-    1,
-    {
-      // Clocks as wrong as they may be, a ttl that makes much of it, and a leader that falls silent.
-      name: 'clocks',
-      faults: [],
-      story: (random, ttlMs) => [
-        {
-          at: random.between(500, 4000),
-          fault: random.pick(SILENCES),
-          target: 'leader',
-          forMs: ttlMs * 1.25,
-        },
-      ],
-    },
-  ],
-  [
-    3,
-    {
-      // The store comes back when the deadline is near, and the guard hears of it late.
-      name: 'late word',
-      faults: [],
-      story: (random, ttlMs) => {
-        const at = random.between(500, 4000)
-        const outageMs = ttlMs * (1 - RHO) - 1000 - random.between(300, 2000)
-        return [
-          { at, fault: between.storeUnreachable, target: 'leader', forMs: outageMs },
-          { at: at + outageMs - 200, fault: machine.guardStarved, target: 'leader', forMs: 3500 },
-        ]
-      },
-    },
-  ],
-  [
-    2,
-    {
-      // A leader that answers and can write nothing, and others that could: the one case in which a time is promised.
-      name: 'sick disk',
-      faults: [],
-      story: (random, ttlMs) => [
-        {
-          at: random.between(3000, 8000),
-          fault: handsOver(random.pick([diskStalls, diskStalls, diskFull]), ttlMs),
-          target: 'leader',
-          forMs: ttlMs + random.between(6000, 20_000),
-        },
-      ],
-    },
-  ],
-  [
-    1,
-    {
-      // An old leader comes back with what nobody has, its rewind breaks off, and then it is needed.
-      name: 'torn copy',
-      faults: [],
-      story: (random, ttlMs) => {
-        const at = random.between(500, 2000)
-        const backAt = at + ttlMs + random.between(2000, 6000)
-        return [
-          { at: 100, fault: machine.rewindBreaks, target: 'leader', forMs: backAt + 60_000 },
-          { at, fault: between.isolated, target: 'leader', forMs: backAt - at },
-          {
-            at: backAt + random.between(2000, 12_000),
-            fault: machine.powerLoss,
-            target: 'leader',
-            forMs: ttlMs * 2,
-          },
-        ]
-      },
-    },
-  ],
-]
-
-const STORY_CHANCE = 0.2
-
-export function drawScenario(random: Random): Scenario {
+/** `only`: the name of a theme or story, instead of any. */
+export function drawScenario(random: Random, only: string | null = null): Scenario {
+  const plot = drawPlot(random, only)
   const count = random.weighted([
     [3, 2],
     [12, 3],
     [1, 4],
+    [1, 5],
   ] as const)
   const members = NAMES.slice(0, count)
-  const theme = random.chance(STORY_CHANCE) ? random.weighted(STORIES) : random.pick(THEMES)
-  const clocks = theme.name === 'clocks'
+  const clocks = plot.name === 'clocks'
   const ttlSeconds = clocks ? random.integer(35, 60) : random.chance(0.06) ? 30 : random.integer(7, 15)
-  const story = theme.story?.(random, ttlSeconds * 1000)
+  const synchronous = plot.synchronous === true || random.chance(SYNCHRONOUS_SHARE)
+  const story = 'steps' in plot ? plot.steps(random, ttlSeconds * 1000) : null
   const last = story?.[story.length - 1]
   const phaseMs = last ? last.at + last.forMs : random.between(12_000, 45_000)
   const late = random.chance(0.15)
+  const steps = story ?? drawSteps(random, swarm(random, plot as Theme, synchronous), phaseMs)
   return {
-    theme: theme.name,
+    theme: plot.name,
     members,
     starts: members.map((_, index) =>
       late && index === count - 1 ? random.between(5000, 30_000) : random.between(0, 1500),
     ),
     ttlSeconds,
-    maximumLag: random.chance(0.3) ? random.integer(500, 20_000) : 1_048_576,
+    promises: drawPromises(random, synchronous),
     clockRates: members.map(() => 1 + 0.98 * random.pick(clocks ? [-RHO, RHO] : [0, 0, -RHO, RHO])),
     latency: random.pick([
       { lowMs: 0.1, highMs: 0.6 },
       { lowMs: 0.3, highMs: 4 },
       { lowMs: 2, highMs: 60 },
     ]),
-    habits: { everyMs: random.pick([60, 150, 400]), weakShare: 0 },
+    habits: {
+      everyMs: random.pick([60, 150, 400]),
+      weakShare: synchronous ? random.pick([0, 0, 0.1, 0.5]) : 0,
+    },
     killMs: random.chance(0.2) ? random.between(100, 600) : random.between(5, 80),
-    steps: story ?? drawSteps(random, theme.faults, phaseMs),
+    steps: steps.map(step => ({ ...step, seed: random.integer(0, 0xffffffff) })),
     phaseMs,
     impatient: random.chance(0.08),
   }
 }
 
-function drawSteps(random: Random, favourites: readonly Fault[], phaseMs: number): readonly Step[] {
-  const choices = CHOICES.map(choice => {
-    const favoured = favourites.some(fault => fault.name === choice[1].name)
-    return [favoured ? choice[0] + THEME_WEIGHT * 2 : choice[0], choice] as const
+function drawPlot(random: Random, only: string | null): Theme | Story {
+  if (only === null) return random.chance(STORY_SHARE) ? random.weighted(STORIES) : random.pick(THEMES)
+  const found = [...THEMES, ...STORIES.map(([, story]) => story)].find(plot => plot.name === only)
+  if (!found) throw new Error(`no such theme: ${only}`)
+  return found
+}
+
+function drawPromises(random: Random, synchronous: boolean): Scenario['promises'] {
+  return {
+    maximum_lag_on_failover: random.chance(0.3) ? random.integer(500, 20_000) : 1_048_576,
+    ...(synchronous
+      ? {
+          synchronous_mode: random.pick(['on', 'quorum', 'quorum']),
+          synchronous_mode_strict: random.chance(0.25),
+          synchronous_node_count: random.weighted([
+            [3, 1],
+            [1, 2],
+          ] as const),
+          vigil: { early_takeover: random.chance(0.7) },
+        }
+      : {}),
+  }
+}
+
+type DrawnStep = Omit<Step, 'seed'>
+
+/** A random half of all faults is off in each seed: what the others do alone is seen then, too. */
+function swarm(random: Random, theme: Theme, synchronous: boolean): readonly Choice[] {
+  const on = CHOICES.filter(choice => synchronous || !choice.synchronous).flatMap(choice => {
+    const favoured = theme.faults.some(fault => fault.name === choice.fault.name)
+    const chosen = random.chance(0.5)
+    if (favoured) return [{ ...choice, weight: choice.weight + THEME_WEIGHT }]
+    return chosen ? [choice] : []
   })
-  const steps: Step[] = []
+  return on.length > 0 ? on : CHOICES
+}
+
+function drawSteps(random: Random, choices: readonly Choice[], phaseMs: number): readonly DrawnStep[] {
+  const weighted = choices.map(choice => [choice.weight, choice] as const)
+  const steps: DrawnStep[] = []
   const meanGapMs = random.between(1500, 8000)
   let at = random.between(200, 2500)
   while (at < phaseMs) {
-    const [, fault, leaderShare, lowMs, highMs] = random.weighted(choices)
+    const { fault, leaderShare, lowMs, highMs } = random.weighted(weighted)
     // Short ones are as frequent as long ones.
     const forMs = lowMs * (highMs / lowMs) ** random.next()
     const target = random.chance(leaderShare) ? 'leader' : random.pick(['standby', 'any'] as const)

@@ -1,19 +1,23 @@
 // One run: draws the scenario of a seed, builds its world, lets the faults happen, heals, and demands that it works.
 
-import { type Checker, createChecker, type Violation } from './checker.ts'
-import { startClients } from './clients.ts'
+import { buildWorld } from './build.ts'
+import type { Checker, Violation } from './checker.ts'
 import { healEverything, obstacleToHealth } from './health.ts'
-import { createHost } from './host.ts'
-import { createHostClock } from './host-clock.ts'
-import { KEYS } from './keys.ts'
-import { createLog, type SimLog } from './log.ts'
-import { createNetwork } from './network.ts'
-import { earlyAllowed, pauseConfigured } from './operators.ts'
+import type { SimLog } from './log.ts'
 import { type Random, seededRandom } from './random.ts'
 import { drawScenario, type Scenario, type Step, type Target } from './scenario.ts'
-import { createScheduler, type Scheduler } from './scheduler.ts'
-import { createStore } from './store.ts'
 import type { Host, World } from './world.ts'
+
+/** What decides a run. */
+export interface Plan {
+  readonly seed: number
+  /** Name of the only theme or story to draw from; null: any. */
+  readonly theme: string | null
+  /** Another course of everything that the scenario does not decide; 0: the seed's own. */
+  readonly salt?: number
+  /** Instead of what the seed draws. */
+  readonly steps?: readonly Step[]
+}
 
 export interface RunResult {
   readonly seed: number
@@ -34,7 +38,6 @@ interface Simulation {
   readonly world: World
   readonly checker: Checker
   readonly scenario: Scenario
-  readonly random: Random
   /** How to take back what is in force. */
   readonly undos: Set<() => void>
   faults: number
@@ -48,10 +51,15 @@ const LOOK_MS = 250
 const CALM_PROMOTIONS_MAX = 3
 const PROMOTIONS_PER_FAULT = 3
 
-export async function simulate(seed: number): Promise<RunResult & { readonly log: SimLog }> {
-  const random = seededRandom(seed)
-  const scenario = drawScenario(random.fork())
-  const simulation = build(scenario, random)
+export async function simulate(plan: Plan): Promise<RunResult & { readonly log: SimLog }> {
+  const { seed } = plan
+  const { scenario, worldRandom } = draw(plan)
+  const simulation: Simulation = {
+    ...buildWorld(scenario, worldRandom),
+    scenario,
+    undos: new Set(),
+    faults: 0,
+  }
   const { world, checker } = simulation
   const { scheduler, log } = world
   const rejected = (error: unknown) => checker.report('bug', `unhandled: ${String(error)}`)
@@ -82,88 +90,18 @@ export async function simulate(seed: number): Promise<RunResult & { readonly log
   }
 }
 
-function build(scenario: Scenario, random: Random): Simulation {
-  const worldRandom = random.fork()
-  let report: (error: unknown) => void = () => {}
-  const scheduler = createScheduler(error => report(error))
-  const log = createLog(scheduler.now)
-  const hosts: Host[] = []
-  const look: { pause: () => boolean; early: () => boolean } = { pause: () => false, early: () => false }
-  const checker = createChecker({
-    scheduler,
-    log,
-    hosts,
-    world: () => world,
-    wanted: { pauseWanted: () => look.pause(), earlyAllowed: () => look.early() },
-  })
-  report = error =>
-    checker.report('bug', error instanceof Error ? (error.stack ?? error.message) : String(error))
-  const network = createNetwork(scheduler, worldRandom, scenario.latency)
-  const store = createStore({ scheduler, network, random: worldRandom })
-  look.pause = () => pauseConfigured({ store })
-  look.early = () => earlyAllowed({ store })
-  let branches = 0
-  const find = (name: string) => hosts.find(host => host.name === name)
-  const world: World = {
-    scheduler,
-    random: worldRandom,
-    log,
-    network,
-    store,
-    hosts,
-    observe: checker,
-    host: find,
-    postgresAt: name => find(name)?.postgres,
-    nextBranchId: () => ++branches,
-    clients: (postgres, instance) => startClients(world, postgres, instance, scenario.habits),
-    lingerLimitMs: name => lingerLimit(checker, find(name)!, scheduler),
-  }
-  let termRevision: bigint | null = null
-  store.onApplied(({ transaction, revision }) => {
-    for (const write of transaction.writes) {
-      if (!('put' in write) || write.put !== KEYS.term) continue
-      checker.termWritten(write.value, termRevision)
-      termRevision = revision
-    }
-  })
-  for (const [index, name] of scenario.members.entries())
-    hosts.push(newHost(world, scenario, { name, index }))
-  return { world, checker, scenario, random, undos: new Set(), faults: 0 }
-}
-
-function newHost(world: World, scenario: Scenario, { name, index }: { name: string; index: number }): Host {
-  const clock = createHostClock(world.scheduler.now, {
-    rate: scenario.clockRates[index]!,
-    bootOffset: world.random.between(1000, 1e7),
-    wallOffset: world.random.between(-1e6, 1e6),
-  })
-  const host = createHost(world, {
-    name,
-    clock,
-    local: { ttlFloorMs: 7000, postgresql: {}, tags: {} },
-    mayBootstrap: true,
-    bootstrapConfig: {
-      ttl: scenario.ttlSeconds,
-      loop_wait: 1,
-      retry_timeout: 3,
-      maximum_lag_on_failover: scenario.maximumLag,
-      postgresql: { use_pg_rewind: true, use_slots: true },
-    },
-  })
-  host.killMs = scenario.killMs
-  return host
-}
-
-/** Children of a dead guard's postmaster may live for 5 s: promised is only what a deadline that far away allows. */
-function lingerLimit(checker: Checker, host: Host, scheduler: Scheduler): number {
-  const armed = checker.facts.armed.get(host.name)
-  if (!armed?.deadline) return Number.POSITIVE_INFINITY
-  return Math.max(20, host.clock.reachedAt(armed.deadline) - scheduler.now())
+/** The scenario of a plan, and the chance that everything else in its world takes. */
+export function draw(plan: Plan): { readonly scenario: Scenario; readonly worldRandom: Random } {
+  const random = seededRandom(plan.seed)
+  const drawn = drawScenario(random.fork(), plan.theme)
+  const worldRandom = plan.salt ? seededRandom(random.integer(0, 0xffffffff) ^ plan.salt) : random.fork()
+  return { scenario: plan.steps ? { ...drawn, steps: plan.steps } : drawn, worldRandom }
 }
 
 function describe(scenario: Scenario): string {
-  const { theme, members, ttlSeconds, steps } = scenario
-  return `${members.length} members, ttl ${ttlSeconds} s, ${steps.length} faults, theme ${theme}`
+  const { theme, members, ttlSeconds, steps, promises } = scenario
+  const mode = `${promises['synchronous_mode'] ?? 'off'}${promises['synchronous_mode_strict'] ? ' strict' : ''}`
+  return `${members.length} members, ttl ${ttlSeconds} s, synchronous ${mode}, ${steps.length} faults, theme ${theme}`
 }
 
 /** The cluster comes into being. False: it was not up in time. */
@@ -188,7 +126,8 @@ async function disturb(simulation: Simulation): Promise<void> {
 }
 
 function perform(simulation: Simulation, step: Step): void {
-  const { world, random, undos } = simulation
+  const { world, undos } = simulation
+  const random = seededRandom(step.seed)
   const host = targetOf(world, step.target, random)
   const undo = step.fault.begin(world, host, random)
   if (!undo) return

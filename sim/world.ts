@@ -76,6 +76,8 @@ export interface Host {
   local: LocalSettings
   /** SIGKILL takes at most so long to end everything. */
   killMs: number
+  /** How often it came back with an empty disk. */
+  disksLost: number
   /** Chance that a rewind fails midway. */
   rewindFailure: number
   /** A slow disk adds to everything that waits for it. */

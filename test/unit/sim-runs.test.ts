@@ -4,15 +4,21 @@ import { PLANTS } from '../../sim/plants.ts'
 import { simulate } from '../../sim/simulate.ts'
 
 test('the same seed gives the same log, byte for byte, twice in one process', async () => {
-  const [first, second] = [await simulate(11), await simulate(11)]
+  const [first, second] = [
+    await simulate({ seed: 11, theme: null }),
+    await simulate({ seed: 11, theme: null }),
+  ]
   assert.deepEqual(first.log.lines(), second.log.lines())
   assert.equal(first.hash, second.hash)
-  assert.notEqual((await simulate(12)).hash, first.hash)
+  assert.notEqual((await simulate({ seed: 12, theme: null })).hash, first.hash)
 })
 
 test('runs acknowledge, fail over and end healthy', async () => {
   for (const seed of [2, 3, 4]) {
-    const { violations, acknowledged, promotions, healedAfterMs } = await simulate(seed)
+    const { violations, acknowledged, promotions, healedAfterMs } = await simulate({
+      seed: seed,
+      theme: null,
+    })
     assert.deepEqual(violations, [])
     assert.ok(acknowledged > 20 && promotions >= 1, `${acknowledged} acknowledged, ${promotions} promotions`)
     assert.notEqual(healedAfterMs, null)
