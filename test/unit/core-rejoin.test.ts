@@ -106,3 +106,13 @@ test('a promotion that a later one passed by is no part of the accepted history'
   assert.equal(ruleAt(position(3, 600)), 'follow')
   assert.equal(ruleAt(position(6, 950)), 'follow')
 })
+
+test('a directory that a job is changing is no reason to end, one that nobody touches is', () => {
+  const unreadable = known({ kind: 'unreadable', reason: 'no data directory' } as const, NOW)
+  const down = { guard: guard(DEAD), instance: lost('', NOW), directory: unreadable }
+  assert.deepEqual(outcome(view(down)), { rule: 'unreadable-data', actions: ['exit'] })
+  const from = { name: 'amber', host: '10.0.0.1', port: 5432 }
+  const order = { kind: 'clone', from, systemIdentifier: '7', seat: 's' } as const
+  const job = { order, state: 'running', startedAt: at(-500), progress: null } as const
+  assert.equal(outcome(view({ ...down, job })).actions.includes('exit'), false)
+})

@@ -46,7 +46,8 @@ export const REJOINING: readonly Rule[] = [
     does: 'ends the agent and touches nothing',
     plan: s => {
       const found = s.view.directory
-      if (found.kind !== 'known' || found.value.kind !== 'unreadable' || !isDead(s)) return null
+      // A job changes the directory under the eyes of whoever looks at it.
+      if (found.kind !== 'known' || found.value.kind !== 'unreadable' || !isDead(s) || s.view.job) return null
       return {
         actions: [
           {
