@@ -55,7 +55,7 @@ export async function configure(
   const { engine } = context.ports
   const { upstream, slot, role, names } = action
   if (upstream) await coverGaps(context, view)
-  assertMayBeSet(view, names)
+  if (role === 'primary') assertMayBeSet(view, names)
   const settings = instanceSettings(view.settings, action)
   const changed = await engine.writeConfiguration(settings, upstream, slot, role)
   if (changed) await engine.reload()
