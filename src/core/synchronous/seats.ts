@@ -94,7 +94,10 @@ export function strangers(s: Situation): readonly ReplicationConnection[] {
   const names = [...new Set([...members, ...listedNames(status.synchronousNames)])]
   return names.flatMap(name => {
     const own = ownConnection(s, status, name)
-    return status.replication.filter(one => sameName(one.applicationName, name) && one !== own)
+    // A base backup acknowledges nothing.
+    return status.replication.filter(
+      one => sameName(one.applicationName, name) && one !== own && one.state !== 'backup',
+    )
   })
 }
 

@@ -59,7 +59,7 @@ export async function copyFrom(
         '--progress',
         '--no-password',
         ...(order.slot ? [`--slot=${order.slot}`] : []),
-        `--dbname=${sourceConninfo(order.source, options.replication, `${options.member}`)}`,
+        `--dbname=${sourceConninfo(order.source, options.replication, `pg_basebackup of ${options.member}`)}`,
       ],
       {
         environment,
