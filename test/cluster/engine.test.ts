@@ -92,6 +92,29 @@ if (asDatabaseUser(import.meta.filename)) {
       assert.equal(await amber.engine.accepts(within()), true)
     })
 
+    test('the write that proves a primary healthy waits for no standby, whatever is configured', async () => {
+      await amber.sql(`alter system set synchronous_standby_names = 'nobody'`)
+      await amber.sql('alter role postgres set synchronous_commit = remote_apply')
+      await amber.sql('select pg_reload_conf()')
+      try {
+        assert.equal((await amber.engine.writes(within())).kind, 'written')
+      } finally {
+        await amber.sql('alter system reset synchronous_standby_names')
+        await amber.sql('select pg_reload_conf()')
+        // Only now: it would wait for nobody's answer itself.
+        await amber.sql('alter role postgres reset synchronous_commit')
+      }
+    })
+
+    test('the disks are told apart by device, with their room', async () => {
+      const places = await amber.engine.disks(within())
+      assert.deepEqual(places.flatMap(({ holds }) => holds).sort(), ['data', 'state', 'wal'])
+      for (const { failure, freeBytes, totalBytes } of places) {
+        assert.equal(failure, null)
+        assert.ok(freeBytes > 0 && freeBytes <= totalBytes)
+      }
+    })
+
     test('a clone reports progress, is a seat of its own, and streams through its slot', async () => {
       await amber.sql(`create table filler as select g, repeat('x', 200) t from generate_series(1, 100000) g`)
       await amber.engine.ensureSlots(['vigil_birch'], [], within())

@@ -45,7 +45,10 @@ test('a standby of vigil', async t => {
     pendingRestart: false,
     noFailover: false,
     promotable: true,
+    trouble: null,
     term: 12,
+    seat: 's-birch',
+    seatState: 'ready',
   })
 })
 
@@ -101,7 +104,10 @@ test('a standby of Patroni: the further one of received and replayed', async t =
     pendingRestart: false,
     noFailover: true,
     promotable: false,
+    trouble: null,
     term: null,
+    seat: null,
+    seatState: 'ready',
   })
 })
 

@@ -124,8 +124,18 @@ test('a member that can remember nothing takes no new term', () => {
 })
 
 test('a death is not answered before the disks are asked, nor for long if they are silent', () => {
-  const asked = dead({ health: health({ diskAskedAt: at(-20) }), memory: { lastAttemptAt: at(-10) } })
-  assert.deepEqual(outcome(asked), { rule: 'disk-asked', actions: [] })
+  const died = (signal: string | null) =>
+    guard({
+      ...DEAD,
+      mode: 'armed',
+      term: 5,
+      deadline: at(8000),
+      exit: { code: signal ? null : 1, signal, cause: 'self', output: '' },
+    })
+  const asked = { health: health({ diskAskedAt: at(-20) }), memory: { lastAttemptAt: at(-10) } }
+  assert.deepEqual(outcome(dead({ ...asked, guard: died(null) })), { rule: 'disk-asked', actions: [] })
+  // Who was killed has no quarrel with the disk.
+  assert.equal(outcome(dead({ ...asked, guard: died('SIGKILL') })).rule, 'self-take')
   const silent = health({ diskAskedAt: at(-5000) })
   assert.equal(outcome(dead({ health: silent, peers: CEDAR })).rule, 'release-unfit')
 })

@@ -35,9 +35,10 @@ export const HEALTH: readonly Rule[] = [
   },
   {
     id: 'disk-asked',
-    when: 'leading, the instance has just died, and the disks have not said yet whether they can be written',
+    when: 'leading, PostgreSQL has just ended by itself, and the disks have not said yet whether they can be written',
     does: 'waits for that, a few milliseconds as a rule',
-    plan: s => (deadLeader(s) && s.view.health.diskAskedAt && !troubleOf(s) ? holding(s, 'asked') : null),
+    plan: s =>
+      deadLeader(s) && gaveUp(s) && s.view.health.diskAskedAt && !troubleOf(s) ? holding(s, 'asked') : null,
   },
   {
     id: 'release-unfit',
@@ -124,6 +125,11 @@ function deadLeader(s: Situation): boolean {
   // A directory that could not even be looked at in time is on such a disk.
   const hasData = s.control !== null || s.view.directory.kind === 'lost'
   return leads(s) && isDead(s) && (state === 'serving' || state === 'electing') && hasData
+}
+
+/** By an error of its own: whoever was killed has no quarrel with the disk. */
+function gaveUp({ guard }: Situation): boolean {
+  return guard?.exit?.cause === 'self' && guard.exit.signal === null
 }
 
 function troubleOf(s: Situation): string | null {
