@@ -21,6 +21,14 @@ export interface Armed {
   readonly deadline: Instant | null
 }
 
+export interface Promised {
+  /** Install of the leader. */
+  readonly leader: string
+  readonly term: number
+  /** In true time. */
+  readonly until: number
+}
+
 /** What several checks share. */
 export interface Facts {
   readonly term: TermWatch
@@ -36,6 +44,8 @@ export interface Facts {
   readonly unsealed: number[]
   /** Terms that were taken before the old deadline, since enough seats were sealed. */
   readonly early: number[]
+  /** What each member has promised to leaders without a store, newest last. */
+  readonly promises: Map<string, readonly Promised[]>
   /** Terms that were taken by a planned handing over, and from which term. */
   readonly planned: Map<number, number>
 }

@@ -30,7 +30,7 @@ export function checkGuards(context: CheckContext): GuardChecks {
     if (grant.install !== host.memory.install)
       return report('I3', `${host.name} has a deadline for term ${term} of another member`)
     const beyond = until - grant.until
-    if (beyond > ROUNDING_MS && !resuming(host, term))
+    if (beyond > ROUNDING_MS && !resuming(host, term) && !promised(host, term, until))
       report(
         'I3',
         `the deadline of ${host.name} lies ${beyond.toFixed(0)} ms behind what term ${term} was granted`,
@@ -41,6 +41,18 @@ export function checkGuards(context: CheckContext): GuardChecks {
     return (
       current?.state === 'paused' && current.term === term && current.holder.install === host.memory.install
     )
+  }
+  /** Everybody else who may lead by the record has promised to wait at least so long. */
+  const promised = (host: Host, term: number, until: number) => {
+    const { install } = host.memory
+    const record = facts.term.current()?.record
+    const others = record?.members.filter(member => member !== install) ?? []
+    const given = (member: string) => {
+      const name = hosts.find(other => other.memory.install === member)?.name ?? ''
+      const promises = facts.promises.get(name) ?? []
+      return promises.some(p => p.leader === install && p.term === term && p.until >= until - ROUNDING_MS)
+    }
+    return record?.term === term && others.every(given)
   }
   const handedOver = (term: number | null) => [...facts.planned.values()].some(planned => planned === term)
   const checkOthers = (host: Host) => {

@@ -30,6 +30,7 @@ export interface Checker extends Observer {
 
 /** One wrong thing shows in many places: the first few are enough. */
 const VIOLATIONS_KEPT = 5
+const PROMISES_KEPT = 8
 
 export interface Watched {
   readonly scheduler: Scheduler
@@ -48,6 +49,7 @@ export function createChecker({ scheduler, log, hosts, world, wanted }: Watched)
     armed: new Map(),
     branches: new Map(),
     acknowledged: new Map(),
+    promises: new Map(),
     planned: new Map(),
     served: new Map(),
     unsealed: [],
@@ -73,6 +75,10 @@ export function createChecker({ scheduler, log, hosts, world, wanted }: Watched)
     namesInForce: rules.namesInForce,
     streams: seals.streams,
     guardStepped: guards.guardStepped,
+    promised: (name, { leader, term, ttl }) => {
+      const promise = { leader: leader.install, term, until: scheduler.now() + ttl }
+      facts.promises.set(name, [...(facts.promises.get(name) ?? []), promise].slice(-PROMISES_KEPT))
+    },
     termWritten: (text, base) => {
       const change = facts.term.applied(text, scheduler.now())
       if (!change) return report('record', `not readable: ${text}`)

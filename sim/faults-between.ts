@@ -68,6 +68,22 @@ export const lossyLinks: Fault = {
   },
 }
 
+/** Nothing is lost, everything is late. */
+export const slowLinks: Fault = {
+  name: 'links delay',
+  begin: (world, host, random) =>
+    disturb(
+      world,
+      othersOf(world, host).flatMap(place => bothWays(host.name, place)),
+      { loss: 0, delayMs: random.between(200, 700) },
+    ),
+}
+
+export const oneMemberUnreachable: Fault = {
+  name: 'cut off from one other member',
+  begin: (world, host, random) => disturb(world, bothWays(host.name, random.pick(othersOf(world, host)))),
+}
+
 /** Answers get lost for a while, come through for a moment, and then nothing does. */
 export const answersCutThenIsolated: Fault = {
   name: 'answers lost, a short light, then cut off',

@@ -31,8 +31,8 @@ export function healEverything(world: World): void {
   }
 }
 
-/** null: everything works. */
-export function obstacleToHealth(world: World): string | null {
+/** null: everything works. `newcomer`: is not there yet. */
+export function obstacleToHealth(world: World, newcomer: Host | null = null): string | null {
   const primaries = world.hosts.filter(({ postgres }) => {
     const { instance } = postgres
     return instance?.phase === 'primary' && instance.sessions && instance.children.running()
@@ -43,7 +43,7 @@ export function obstacleToHealth(world: World): string | null {
   const guard = leader.guard?.process.alive() ? leader.guard.state() : null
   const holds = guard?.mode === 'armed' && !reached(guard.deadline!, leader.clock.now())
   if (!holds) return `the guard of ${leader.name} holds no deadline; ${describeAll(world)}`
-  const absent = world.hosts.find(host => host !== leader && !streams(host, leader))
+  const absent = world.hosts.find(host => host !== leader && host !== newcomer && !streams(host, leader))
   return absent ? `${absent.name} does not stream from ${leader.name}; ${describeAll(world)}` : null
 }
 

@@ -35,9 +35,10 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
       asking(apiUrl, signal, async run => {
         const id = world.random.hex()
         const outcome = await run.handle.request({ kind: 'failsafe', id, asked })
-        return outcome.kind === 'done'
-          ? { kind: 'accepted' }
-          : { kind: 'refused', reason: outcome.kind === 'refused' ? outcome.text : outcome.kind }
+        if (outcome.kind !== 'done')
+          return { kind: 'refused', reason: outcome.kind === 'refused' ? outcome.text : outcome.kind }
+        world.observe.promised(new URL(apiUrl).hostname, asked)
+        return { kind: 'accepted' }
       }),
     serverAnswers: (connUrl, signal) =>
       new Promise(resolve => {

@@ -1,4 +1,5 @@
 // Mistakes that the simulation has to catch: each is a change of the sources, made while they are bundled.
+import { FAILSAFE_PLANTS } from './plants-failsafe.ts'
 
 export interface Patch {
   readonly file: string
@@ -217,4 +218,5 @@ export const PLANTS: readonly Plant[] = [
       },
     ],
   },
+  ...FAILSAFE_PLANTS,
 ]

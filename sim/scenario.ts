@@ -25,6 +25,8 @@ export interface Scenario {
   readonly phaseMs: number
   /** Faults begin although the cluster is not up yet. */
   readonly impatient: boolean
+  /** The last member starts only when a step says so. */
+  readonly newcomer: boolean
 }
 
 export interface Step {
@@ -42,6 +44,7 @@ export type Target = 'leader' | 'standby' | 'any'
 
 const NAMES = ['amber', 'birch', 'cedar', 'dahlia', 'elder']
 const SYNCHRONOUS_SHARE = 0.4
+const FAILSAFE_SHARE = 0.5
 
 /** `only`: the name of a theme or story, instead of any. */
 export function drawScenario(random: Random, only: string | null = null): Scenario {
@@ -68,7 +71,10 @@ export function drawScenario(random: Random, only: string | null = null): Scenar
       late && index === count - 1 ? random.between(5000, 30_000) : random.between(0, 1500),
     ),
     ttlSeconds,
-    promises: drawPromises(random, synchronous),
+    promises: {
+      ...drawPromises(random, synchronous),
+      failsafe_mode: plot.failsafe ?? random.chance(FAILSAFE_SHARE),
+    },
     clockRates: members.map(() => 1 + 0.98 * random.pick(clocks ? [-RHO, RHO] : [0, 0, -RHO, RHO])),
     latency: random.pick([
       { lowMs: 0.1, highMs: 0.6 },
@@ -83,6 +89,7 @@ export function drawScenario(random: Random, only: string | null = null): Scenar
     steps: steps.map(step => ({ ...step, seed: random.integer(0, 0xffffffff) })),
     phaseMs,
     impatient: random.chance(0.08),
+    newcomer: plot.newcomer ?? false,
   }
 }
 

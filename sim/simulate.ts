@@ -107,10 +107,11 @@ function describe(scenario: Scenario): string {
 /** The cluster comes into being. False: it was not up in time. */
 async function start({ world, scenario }: Simulation): Promise<boolean> {
   const { scheduler } = world
+  const newcomer = scenario.newcomer ? world.hosts.at(-1)! : null
   for (const [index, host] of world.hosts.entries())
-    scheduler.after(scenario.starts[index]!, () => host.startAgent())
+    if (host !== newcomer) scheduler.after(scenario.starts[index]!, () => host.startAgent())
   const limit = scenario.impatient ? world.random.between(500, 6000) : START_LIMIT_MS
-  const healthy = await waitFor(world, limit, () => obstacleToHealth(world) === null)
+  const healthy = await waitFor(world, limit, () => obstacleToHealth(world, newcomer) === null)
   world.log.line('sim', healthy ? 'the cluster is up' : 'the cluster is not up yet')
   return healthy
 }

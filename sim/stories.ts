@@ -5,12 +5,17 @@ import * as between from './faults-between.ts'
 import { diskFull, diskStalls, handsOver } from './faults-disk.ts'
 import type { Random } from './random.ts'
 import type { Step } from './scenario.ts'
+import { FAILSAFE_STORIES } from './stories-failsafe.ts'
 
 export interface Story {
   readonly name: string
   readonly steps: (random: Random, ttlMs: number) => readonly Omit<Step, 'seed'>[]
   /** The cluster begins in a synchronous mode. */
   readonly synchronous?: boolean
+  /** A leader may go on without the store. */
+  readonly failsafe?: boolean
+  /** The last member starts only when a step says so. */
+  readonly newcomer?: boolean
 }
 
 const SILENCES = [machine.agentKill, machine.agentStop, between.storeUnreachable, between.requestsCut]
@@ -83,6 +88,7 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
       },
     },
   ],
+  ...FAILSAFE_STORIES,
 ]
 
 export const STORY_SHARE = 0.2

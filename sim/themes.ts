@@ -11,6 +11,8 @@ export interface Theme {
   readonly faults: readonly Fault[]
   /** The cluster begins in a synchronous mode. */
   readonly synchronous?: boolean
+  readonly failsafe?: boolean
+  readonly newcomer?: boolean
 }
 
 /** Any subset of everything is on. */

@@ -1,5 +1,6 @@
 // Everything there is in one run: its parts as the others see them, and what the checker is told of.
 import type { AgentHandle } from '../src/agent/handle.ts'
+import type { FailsafeAsked } from '../src/core/failsafe.ts'
 import type { MemberMemory } from '../src/core/member-memory.ts'
 import type { LocalSettings } from '../src/core/settings.ts'
 import type { Answer, GuardMessage, GuardState } from '../src/guard/model.ts'
@@ -50,6 +51,8 @@ export interface Observer {
   /** A walreceiver has connected. */
   streams(postgres: Postgres, source: Postgres): void
   guardStepped(host: Host, before: GuardState, after: GuardState, now: Instant): void
+  /** A member has promised to leave the leadership alone, and the answer is about to leave. */
+  promised(name: string, asked: FailsafeAsked): void
   directoryRemoved(host: Host, directory: Directory): void
   /** A rewind begins: what was there is overwritten. */
   rewound(host: Host, directory: Directory): void

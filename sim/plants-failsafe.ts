@@ -1,0 +1,53 @@
+// Mistakes in going on without the store that the simulation has to catch.
+import type { Plant } from './plants.ts'
+
+export const FAILSAFE_PLANTS: readonly Plant[] = [
+  {
+    name: 'no-promise',
+    mistake: 'a member accepts and promises nothing',
+    breaks: ['I3'],
+    patches: [
+      {
+        file: 'src/core/failsafe.ts',
+        find: 'return over ? 0 : Math.max(0, promise.waitMs - elapsedAtLeast(promise.at, now))',
+        replace: 'return over ? 0 : 0',
+      },
+    ],
+  },
+  {
+    name: 'failsafe-deadline-from-answer',
+    mistake: 'the deadline counts from when the last answer came, not from before the first question',
+    breaks: ['I3'],
+    patches: [
+      {
+        file: 'src/agent/failsafe.ts',
+        find: 'guard.arm(term, deadlineOf(sentAt, ttl), ttl)',
+        replace: 'guard.arm(term, deadlineOf(clock.now(), ttl), ttl)',
+      },
+    ],
+  },
+  {
+    name: 'failsafe-by-majority',
+    mistake: 'half of those who may lead are enough',
+    breaks: ['I3'],
+    patches: [
+      {
+        file: 'src/agent/failsafe.ts',
+        find: 'for (const answer of answers) void answer.then(refusal => refusal && resolve(refusal))',
+        replace: 'for (const answer of answers) void answer.then(refusal => !refusal && resolve(null))',
+      },
+    ],
+  },
+  {
+    name: 'stranger-may-lead',
+    mistake: 'a member that the record does not list takes over',
+    breaks: ['I3'],
+    patches: [
+      {
+        file: 'src/core/candidate.ts',
+        find: "if (!record.members.includes(view.me.install)) return 'not a listed member'",
+        replace: '',
+      },
+    ],
+  },
+]
