@@ -1,8 +1,11 @@
 // What an operator should look at, with a stable code each.
-import type { Ms } from '../kernel/time.ts'
+import { elapsedAtMost, type Ms } from '../kernel/time.ts'
 import type { Situation } from './situation.ts'
 import { healthWarnings } from './status-health.ts'
 import type { ClusterStatus, Warning } from './status-model.ts'
+import { onlyLeaderHasAll } from './synchronous/takeover.ts'
+
+const RECEIVER_SHOWN_MS: Ms = 600_000
 
 type Described = Omit<ClusterStatus, 'warnings'>
 
@@ -11,8 +14,9 @@ export function warningsOf(situation: Situation, status: Described): readonly Wa
   const found = [
     ...storeWarnings(situation, status),
     ...leaderWarnings(status),
-    ...guardWarnings(status),
+    ...guardWarnings(situation, status),
     ...copyWarnings(status),
+    ...sealWarnings(situation),
     ...healthWarnings(situation, status.local),
     ...settingWarnings(situation, status),
   ]
@@ -79,7 +83,7 @@ function leaderWarnings(status: Described): readonly Warning[] {
   return warnings
 }
 
-function guardWarnings({ local }: Described): readonly Warning[] {
+function guardWarnings({ view }: Situation, { local }: Described): readonly Warning[] {
   if (!local.guard) return [alarm('guard-lost', 'the guard does not answer: this member may not be primary')]
   const warnings: Warning[] = []
   if (local.guard.mode === 'fenced')
@@ -87,6 +91,16 @@ function guardWarnings({ local }: Described): readonly Warning[] {
   if (local.guard.adopted)
     warnings.push(
       notice('instance-adopted', 'PostgreSQL was not started by the guard: it would outlive the guard'),
+    )
+  if (local.guard.forbids)
+    warnings.push(alarm('may-not-lead', `cannot become leader: ${local.guard.forbids}`))
+  const { grade, next } = local.fencing
+  if (view.settings.synchronousMode === 'off' && (grade === 'C' || grade === 'D'))
+    warnings.push(
+      alarm(
+        'fencing-weak',
+        `asynchronous cluster with fencing grade ${grade}: if agent and guard are stopped together, the old primary goes on and its commits are lost; grade ${next?.grade} needs ${next?.missing.join(' and ')}`,
+      ),
     )
   return warnings
 }
@@ -114,6 +128,28 @@ function copyWarnings({ local }: Described): readonly Warning[] {
   const waiting = Object.keys(local.pendingRestart)
   if (waiting.length > 0)
     warnings.push(notice('pending-restart', `waits for a restart: ${waiting.join(', ')}`))
+  return warnings
+}
+
+function sealWarnings({ record, view, now }: Situation): readonly Warning[] {
+  const warnings: Warning[] = []
+  const { promise } = view.remembered
+  const { receiverAt } = view.memory
+  if (promise)
+    warnings.push(
+      notice('sealed', `this standby receives nothing until the leader renews or term ${promise.term} begins`),
+    )
+  if (receiverAt && elapsedAtMost(receiverAt, now) < RECEIVER_SHOWN_MS)
+    warnings.push(
+      alarm('receiver-while-sealed', 'a walreceiver turned up on this sealed standby and was ended'),
+    )
+  if (record && onlyLeaderHasAll(record) && record.state !== 'paused')
+    warnings.push(
+      alarm(
+        'no-automatic-promotion',
+        `commits wait for no standby: only ${record.holder.name} certainly has everything, and nobody is promoted in its place by itself`,
+      ),
+    )
   return warnings
 }
 

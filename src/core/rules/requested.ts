@@ -16,7 +16,7 @@ export const REQUESTED: readonly Rule[] = [
     when: "an operator asked for something that can't be done here now",
     does: 'answers why',
     plan: s => {
-      const request = s.view.requests[0]
+      const request = fromOperator(s)
       const reason = request && request.id !== s.view.memory.requestId ? refusal(s, request) : null
       return request && reason
         ? { because: { reason }, ...answer(request, { kind: 'refused', text: reason }) }
@@ -28,7 +28,7 @@ export const REQUESTED: readonly Rule[] = [
     when: 'an operator asked to read the configuration file again',
     does: 'reads it; a change of parameters follows by itself',
     plan: s => {
-      const request = s.view.requests[0]
+      const request = fromOperator(s)
       if (request?.kind !== 'reload') return null
       return {
         actions: [
@@ -104,8 +104,13 @@ export const REQUESTED: readonly Rule[] = [
   },
 ]
 
+/** The oldest; what other members ask is answered by its own rules and delays nobody. */
+function fromOperator(s: Situation): MemberRequest | undefined {
+  return s.view.requests.find(({ kind }) => kind !== 'seal' && kind !== 'failsafe')
+}
+
 function pending<K extends MemberRequest['kind']>(s: Situation, kind: K) {
-  const request = s.view.requests[0]
+  const request = fromOperator(s)
   return request?.kind === kind ? (request as Extract<MemberRequest, { kind: K }>) : null
 }
 
@@ -125,6 +130,7 @@ function refusal(s: Situation, request: MemberRequest): string | null {
       return request.onlyIfPending && !needsRestart(s) ? 'no parameter waits for a restart' : null
     case 'reinitialise':
       if (leads(s)) return 'I am the leader, can not reinitialize'
+      if (s.view.remembered.promise !== null) return 'this copy is sealed: the leader may have to be replaced'
       if (!leaderServes(s)) return 'Cluster has no leader, can not reinitialize'
       return null
   }
