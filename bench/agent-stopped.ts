@@ -1,15 +1,15 @@
 // npm run bench -- agent-stopped: the primary's agent is stopped for 60 s while clients write, also to that primary
 // directly. What may be acknowledged then is limited by the guard alone.
 import { parseArgs } from 'node:util'
-import { FENCE_MS, RHO } from '../src/core/timers.ts'
 import { judge, type Verdict } from '../test/lab/checker.ts'
 import { FAULTS } from '../test/lab/faults.ts'
 import { namespacesWork } from '../test/lab/namespaces.ts'
-import { type Acknowledged, type Entry, serverName } from '../test/lab/record.ts'
-import { type TermRevision, watchTerm } from '../test/lab/term-watch.ts'
+import { type Entry, serverName } from '../test/lab/record.ts'
+import { watchTerm } from '../test/lab/term-watch.ts'
 import { readSurvivor, tryFault } from '../test/lab/trial.ts'
 import { monotonicNs } from '../test/lab/wait.ts'
 import { startWriter } from '../test/lab/writer.ts'
+import { type Grant, lastGrant, oldReign } from './lab/grant.ts'
 import { BENCH_SCOPE, CONTESTANTS, openContestant } from './lab/products.ts'
 
 const HELP = `npm run bench -- agent-stopped [options]
@@ -67,7 +67,7 @@ async function runOnce(progress: (line: string) => void): Promise<Result> {
     const survivor = await readSurvivor(cluster)
     const record = writer.record()
     const verdict = judge(record, survivor, { fromNs: 0, faultNs: 0, untilNs: monotonicNs() })
-    const grant = lastGrant(term.revisions(), victim.name)
+    const grant = lastGrant(term.revisions(), { term: term.revisions()[0]!.record.term, holder: victim.name })
     return {
       ...summarise(record, verdict, serverName(victim.server), grant),
       stallSeconds: inTrial.stallSeconds,
@@ -80,23 +80,6 @@ async function runOnce(progress: (line: string) => void): Promise<Result> {
     const logs = cluster.close({ keep: kept })
     if (logs) progress(`logs: ${logs}`)
   }
-}
-
-interface Grant {
-  readonly term: number
-  /** From here on the guard kills. The renewal was sent before it was heard of, so this is late rather than early. */
-  readonly guardDeadlineNs: number
-  /** Until here the killing may last: nobody else takes over before. */
-  readonly deadlineNs: number
-}
-
-/** What the last renewal of the stopped agent granted: nobody but the holder writes revisions of its own term. */
-function lastGrant(revisions: readonly TermRevision[], holder: string): Grant {
-  const firstTerm = revisions[0]!.record.term
-  const own = revisions.filter(({ record }) => record.term === firstTerm && record.holder.name === holder)
-  const { atNs, record } = own.at(-1)!
-  const deadlineNs = atNs + record.ttl * (1 - RHO) * 1e6
-  return { term: record.term, guardDeadlineNs: deadlineNs - FENCE_MS * 1e6, deadlineNs }
 }
 
 function summarise(
@@ -120,15 +103,6 @@ function summarise(
     late: verdict.lateAcknowledgements.length,
     lastAfterGuardDeadlineMs: Math.round((byOld.at(-1)!.atNs - grant.guardDeadlineNs) / 1e6),
   }
-}
-
-/** Acknowledged by that server on the timeline that it had when the run began. */
-function oldReign(record: readonly Entry[], server: string): readonly Acknowledged[] {
-  const acknowledged = record
-    .filter(entry => entry.kind === 'acknowledged')
-    .filter(row => row.server === server)
-  const timeline = acknowledged[0]!.timeline
-  return acknowledged.filter(row => row.timeline === timeline)
 }
 
 function describe(result: Result): string {

@@ -3,13 +3,13 @@
 
 import { join } from 'node:path'
 import { type Cluster, openCluster } from '../test/lab/cluster.ts'
+import { type Disk, makeDisk } from '../test/lab/disk.ts'
+import { continueAll, thawHost } from '../test/lab/freezer.ts'
 import type { Host } from '../test/lab/host.ts'
 import type { Member, Product } from '../test/lab/member.ts'
 import { newestPostgres } from '../test/lab/postgres-programs.ts'
 import { type TermWatch, watchTerm } from '../test/lab/term-watch.ts'
 import { installVigil } from '../test/lab/vigil.ts'
-import { diskMounted, diskOf, freeDisk, mountDisk, thawDisk } from './hurt/disk.ts'
-import { continueAll, thawHost } from './hurt/freezer.ts'
 import { type Links, linksOf } from './hurt/links.ts'
 import { missingPrograms, type Program } from './hurt/programs.ts'
 import { buildClock, clockEnvironment, createClock, stepClock } from './hurt/wall-clock.ts'
@@ -19,6 +19,9 @@ import { type Supervisor, supervise } from './supervisor.ts'
 export const SCOPE = 'chaos'
 const NAMES = ['amber', 'birch', 'cedar', 'dogwood', 'elder'] as const
 
+/** Room for two copies: a clone is complete before it replaces what is there. */
+const DISK_MEGABYTES = 3000
+
 export interface World {
   readonly options: Options
   readonly cluster: Cluster
@@ -26,6 +29,8 @@ export interface World {
   readonly links: Links
   readonly supervisor: Supervisor
   readonly missing: ReadonlySet<Program>
+  /** Of each host, where its data lies; empty where none can be made. */
+  readonly disks: ReadonlyMap<Host, Disk>
   /** The cluster-wide configuration as the run began: what an edit is taken back to. */
   readonly dynamic: Readonly<Record<string, unknown>>
   /** By the record, which names one also while nobody can be reached. */
@@ -38,7 +43,8 @@ export interface World {
 
 export async function openWorld(options: Options, progress: (line: string) => void): Promise<World> {
   const missing = missingPrograms()
-  const disks = !missing.has('mkfs.ext4') && !missing.has('fsfreeze')
+  const ownDisks = !missing.has('mkfs.ext4') && !missing.has('fsfreeze')
+  const disks = new Map<Host, Disk>()
   const clocks = !missing.has('gcc')
   const dynamic = dynamicOf(options)
   const cluster = await openCluster({
@@ -48,7 +54,7 @@ export async function openWorld(options: Options, progress: (line: string) => vo
     prepareHosts: network => {
       if (clocks) buildClock(network.directory)
       for (const host of network.hosts) {
-        if (disks) mountDisk(host)
+        if (ownDisks) disks.set(host, makeDisk(join(host.directory, 'disk'), DISK_MEGABYTES))
         if (clocks) createClock(host)
       }
     },
@@ -60,17 +66,19 @@ export async function openWorld(options: Options, progress: (line: string) => vo
         etcd: etcd.hosts,
         binDirectory: newestPostgres(),
         dynamic,
-        ...(disks ? { dataDirectory: (host: Host) => join(diskOf(host), 'data') } : {}),
+        ...(ownDisks ? { dataDirectory: (host: Host) => join(host.directory, 'disk', 'data') } : {}),
       })
       return clocks ? withClock(product, network.directory) : product
     },
   })
   const term = watchTerm(cluster.etcd, SCOPE)
   await term.waitFor('the term record is seen', ({ state }) => state === 'serving')
-  return assemble({ options, cluster, term, missing, dynamic })
+  return assemble({ options, cluster, term, missing, dynamic, disks })
 }
 
-function assemble(base: Pick<World, 'options' | 'cluster' | 'term' | 'missing' | 'dynamic'>): World {
+function assemble(
+  base: Pick<World, 'options' | 'cluster' | 'term' | 'missing' | 'dynamic' | 'disks'>,
+): World {
   const { cluster, term } = base
   const { network, etcd, members } = cluster
   const links = linksOf(network)
@@ -78,11 +86,8 @@ function assemble(base: Pick<World, 'options' | 'cluster' | 'term' | 'missing' |
   const heal = async () => {
     links.mendAll()
     for (const host of network.hosts) {
-      if (diskMounted(host)) {
-        // Frozen twice, thawed twice.
-        while (thawDisk(host)) {}
-        freeDisk(host)
-      }
+      base.disks.get(host)?.thaw()
+      base.disks.get(host)?.empty()
       thawHost(host)
       continueAll(host)
       if (!base.missing.has('gcc')) stepClock(host, 0)

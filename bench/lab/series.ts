@@ -4,7 +4,7 @@ import type { Cluster } from '../../test/lab/cluster.ts'
 import { FAULTS, type FaultName } from '../../test/lab/faults.ts'
 import { tryFault } from '../../test/lab/trial.ts'
 import { startWriter, type Writer } from '../../test/lab/writer.ts'
-import { type Contestant, openContestant } from './products.ts'
+import { type Contestant, type Mode, openContestant } from './products.ts'
 
 export type Run =
   | {
@@ -32,10 +32,15 @@ interface Bench {
   untilNs: number
 }
 
+export interface SeriesPlan {
+  readonly contestant: Contestant
+  readonly faults: readonly FaultName[]
+  readonly runs: number
+  readonly mode: Mode
+}
+
 export async function runSeries(
-  contestant: Contestant,
-  faults: readonly FaultName[],
-  runs: number,
+  { contestant, faults, runs, mode }: SeriesPlan,
   progress: (line: string) => void,
 ): Promise<readonly Series[]> {
   const results: Series[] = []
@@ -44,7 +49,7 @@ export async function runSeries(
     for (const fault of faults) {
       const done: Run[] = []
       for (let run = 1; run <= runs; run += 1) {
-        bench ??= await openBench(contestant, progress)
+        bench ??= await openBench(contestant, mode, progress)
         const result = await runOnce(bench, fault)
         progress(`${contestant.title}: ${FAULTS[fault].title}, run ${run} of ${runs}: ${describe(result)}`)
         done.push(result)
@@ -61,9 +66,13 @@ export async function runSeries(
   return results
 }
 
-async function openBench(contestant: Contestant, progress: (line: string) => void): Promise<Bench> {
+async function openBench(
+  contestant: Contestant,
+  mode: Mode,
+  progress: (line: string) => void,
+): Promise<Bench> {
   progress(`${contestant.title}: starting three members`)
-  const cluster = await openContestant(contestant, step => progress(`${contestant.title}: ${step}`))
+  const cluster = await openContestant(contestant, step => progress(`${contestant.title}: ${step}`), mode)
   const writer = await startWriter(cluster, { pinned: true })
   return { cluster, writer, untilNs: 0 }
 }

@@ -105,7 +105,7 @@ function ratio(ours: Summary | undefined, theirs: Summary | undefined): string {
   return `${(other / mine).toFixed(1)} times faster`
 }
 
-function median(values: readonly number[]): number | null {
+export function median(values: readonly number[]): number | null {
   if (values.length === 0) return null
   const sorted = values.toSorted((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)

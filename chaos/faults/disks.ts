@@ -1,6 +1,7 @@
 // Disks that are full, that stall, and that are slow; and clocks that jump.
+import type { Disk } from '../../test/lab/disk.ts'
+import type { Member } from '../../test/lab/member.ts'
 import { processState } from '../../test/lab/processes.ts'
-import { diskMounted, fillDisk, freeDisk, freezeDisk, thawDisk } from '../hurt/disk.ts'
 import { slowFsync } from '../hurt/slow-fsync.ts'
 import { stepClock } from '../hurt/wall-clock.ts'
 import type { World } from '../world.ts'
@@ -20,9 +21,11 @@ export const DISK_FAULTS: readonly FaultKind[] = [
     needs: DISK_PROGRAMS,
     begin: async (world, fault) => {
       const victim = victimOf(world, fault)
-      if (!diskMounted(victim.host)) throw new Error('the member has no disk of its own')
-      fillDisk(victim.host)
-      return { victims: [victim.name], detail: '', end: async () => freeDisk(victim.host) }
+      const disk = diskOf(world, victim)
+      disk.fill()
+      // What is reserved already still takes writes; the next segment finds no room.
+      await victim.query('SELECT pg_switch_wal()').catch(() => {})
+      return { victims: [victim.name], detail: '', end: async () => disk.empty() }
     },
   },
   {
@@ -33,13 +36,13 @@ export const DISK_FAULTS: readonly FaultKind[] = [
     needs: DISK_PROGRAMS,
     begin: async (world, fault) => {
       const victim = victimOf(world, fault)
-      if (!diskMounted(victim.host)) throw new Error('the member has no disk of its own')
-      freezeDisk(victim.host, fault.seconds + RESCUE_SECONDS)
+      const disk = diskOf(world, victim)
+      disk.freeze(fault.seconds + RESCUE_SECONDS)
       return {
         victims: [victim.name],
         detail: '',
         end: async () => {
-          thawDisk(victim.host)
+          disk.thaw()
         },
       }
     },
@@ -68,6 +71,12 @@ export const DISK_FAULTS: readonly FaultKind[] = [
     },
   },
 ]
+
+function diskOf(world: World, member: Member): Disk {
+  const disk = world.disks.get(member.host)
+  if (!disk) throw new Error(`${member.name} has no disk of its own`)
+  return disk
+}
 
 async function beginSlowFsync(world: World, fault: DrawnFault) {
   const victim = victimOf(world, fault)

@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { seededRandom } from '../../sim/random.ts'
 import type { Host, Purpose } from '../../test/lab/host.ts'
+import { losePackets } from '../../test/lab/packets.ts'
 import { between, type Link, oneWay } from '../hurt/links.ts'
-import { losePackets } from '../hurt/packets.ts'
 import type { World } from '../world.ts'
 import { aroundTtl, type DrawnFault, type FaultKind, noParameters, othersThan, victimOf } from './fault.ts'
 

@@ -1,8 +1,9 @@
 // Processes of a member die or stand still, alone and in combinations.
+
+import { continueAll, freezeHost, thawHost } from '../../test/lab/freezer.ts'
 import type { Member, Part } from '../../test/lab/member.ts'
 import { commandLine, isAlive, processState, sendSignal } from '../../test/lab/processes.ts'
 import { waitFor } from '../../test/lab/wait.ts'
-import { continueAll, freezeHost, thawHost } from '../hurt/freezer.ts'
 import type { World } from '../world.ts'
 import { aroundTtl, type DrawnFault, drawSome, type FaultKind, noParameters, victimOf } from './fault.ts'
 

@@ -2,8 +2,8 @@
 // until none runs.
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Host } from '../../test/lab/host.ts'
-import { processState, sendSignal } from '../../test/lab/processes.ts'
+import type { Host } from './host.ts'
+import { processState, sendSignal } from './processes.ts'
 
 const FREEZER = '/sys/fs/cgroup/freezer'
 const LOOKS = 20
@@ -38,13 +38,13 @@ export function thawHost(host: Host): void {
   }
 }
 
-/** Wakes every process of the host that a signal has stopped. */
-export function continueAll(host: Host): void {
-  for (const pid of host.processes()) if (processState(pid)?.state === 'T') sendSignal(pid, 'SIGCONT')
+/** Wakes processes that a signal has stopped: those, or all of the host. */
+export function continueAll(host: Host, pids: readonly number[] = host.processes()): void {
+  for (const pid of pids) if (processState(pid)?.state === 'T') sendSignal(pid, 'SIGCONT')
 }
 
 function groupOf(host: Host): string | null {
-  return existsSync(FREEZER) ? join(FREEZER, `vigil-chaos-${process.pid}-${host.name}`) : null
+  return existsSync(FREEZER) ? join(FREEZER, `vigil-lab-${process.pid}-${host.name}`) : null
 }
 
 function move(pid: number, group: string): void {

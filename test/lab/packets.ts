@@ -1,11 +1,11 @@
 // Packets that get lost at random on their way to a host: nftables in its network namespace.
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Host } from '../../test/lab/host.ts'
-import { namespaceOf } from '../../test/lab/namespaces.ts'
-import { NAMESPACE_DIRECTORY } from '../../test/lab/workplace.ts'
+import type { Host } from './host.ts'
+import { namespaceOf } from './namespaces.ts'
+import { NAMESPACE_DIRECTORY } from './workplace.ts'
 
-const TABLE = 'vigil_chaos'
+const TABLE = 'vigil_lab'
 
 /** Undone by the returned function. A table of its own: what the member itself has there stays. */
 export function losePackets(host: Host, percent: number): () => void {
