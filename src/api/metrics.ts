@@ -1,8 +1,9 @@
 // Metrics in Prometheus' text format: Patroni's names and labels, then vigil's own.
+
+import { FENCING_LAYERS } from '../core/fencing.ts'
 import type { InstanceStatus } from '../core/instance.ts'
 import { PUBLISHED_VERSION } from '../core/published-version.ts'
 import type { ClusterStatus } from '../core/status.ts'
-import { FENCING_LAYERS } from '../core/status-local.ts'
 import { lastSeen } from './patroni-document.ts'
 
 interface Metric {

@@ -19,6 +19,8 @@ export function patroniDocument(status: ClusterStatus, scheduled: ScheduledResta
     cluster_unlocked: status.leader === null || undefined,
     failsafe_mode_is_active: isActive(status) || undefined,
     dcs_last_seen: lastSeen(status),
+    // Patroni's word for a member that must not be promoted because of its machine.
+    watchdog_failed: local.guard?.forbids ? true : undefined,
     tags: Object.keys(local.tags).length > 0 ? local.tags : undefined,
     database_system_identifier: status.systemIdentifier ?? undefined,
     pending_restart: pending || undefined,

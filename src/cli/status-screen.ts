@@ -56,8 +56,13 @@ export function details({ members }: Survey, columns: number): string {
 }
 
 function protection({ deadline_left_ms: left, fencing }: LocalDocument): string {
-  const missing = fencing.missing.length > 0 ? `; missing ${fencing.missing.join(', ')}` : ''
-  const layers = `Fencing ${fencing.grade}: ${fencing.layers.join(', ') || 'nothing'}${missing}`
+  const { grade, next, obstacles } = fencing
+  const lacking = (layer: string) => (obstacles[layer] ? `${layer} (${obstacles[layer]})` : layer)
+  const better = next ? `\nGrade ${next.grade} needs ${next.missing.map(lacking).join(', ')}` : ''
+  const queueing = fencing.realtime_obstacle
+    ? `\nThe guard has no real-time priority: ${fencing.realtime_obstacle}`
+    : ''
+  const layers = `Fencing ${grade}: ${fencing.layers.join(', ') || 'nothing'}${better}${queueing}`
   return `${left === null ? 'No deadline runs' : `Deadline in ${secondsText(left)}`}\n${layers}`
 }
 

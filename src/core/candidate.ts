@@ -78,6 +78,7 @@ export function rightObstacle(s: Situation): string | null {
   if (view.remembered.seatState !== 'ready') return `the copy is ${view.remembered.seatState}`
   if (s.running.kind !== 'standby') return 'no standby runs here'
   if (s.guard?.mode !== 'standby') return `the guard is ${s.guard?.mode ?? 'lost'}`
+  if (s.guard.forbids) return s.guard.forbids
   if (!s.end) return 'the end of the local WAL is not known yet'
   if (s.lineage === 'diverged' || s.lineage === 'foreign') return `the copy is ${s.lineage}`
   if (view.job?.state === 'running') return `a ${view.job.order.kind} is running`

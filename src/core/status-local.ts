@@ -5,7 +5,8 @@ import type { Decision } from './action.ts'
 import { unfitness } from './candidate.ts'
 import type { PublishedRole } from './cluster.ts'
 import { promisedMs } from './failsafe.ts'
-import type { GuardMode } from './guard-status.ts'
+import { type Fencing, fencingOf } from './fencing.ts'
+import type { GuardMode, GuardStatus } from './guard-status.ts'
 import { cannotWrite, type DiskPlace } from './health.ts'
 import type { InstanceStatus } from './instance.ts'
 import type { JobKind } from './job.ts'
@@ -36,6 +37,8 @@ export interface LocalStatus {
     readonly term: number | null
     readonly alive: boolean
     readonly adopted: boolean
+    /** Why it would refuse a promotion. */
+    readonly forbids: string | null
   } | null
   readonly fencing: Fencing
   /** End of what this copy holds; null while it cannot say. */
@@ -73,16 +76,6 @@ export interface FailsafeStatus {
   readonly promisedForMs: Ms | null
 }
 
-/** Grades of reliability: A is everything, D fences but would not survive the guard's own death, none does not fence. */
-export interface Fencing {
-  readonly grade: 'A' | 'B' | 'C' | 'D' | 'none'
-  readonly layers: readonly FencingLayer[]
-  readonly missing: readonly FencingLayer[]
-}
-
-export const FENCING_LAYERS = ['guard', 'pdeathsig', 'cgroup.kill', 'nftables', 'watchdog'] as const
-export type FencingLayer = (typeof FENCING_LAYERS)[number]
-
 export interface JobStatus {
   readonly kind: JobKind
   readonly state: 'running' | 'done' | 'failed'
@@ -117,8 +110,8 @@ export function localStatus(
     state: publishedState(situation),
     leads: leads(situation, now),
     deadlineLeftMs: guard?.mode === 'armed' && guard.deadline ? remaining(guard.deadline, now) : null,
-    guard: guard && { mode: guard.mode, term: guard.term, alive: guard.alive, adopted: guard.adopted },
-    fencing: fencingOf(situation),
+    guard: guard && guardOf(guard),
+    fencing: fencingOf(guard),
     position: situation.end,
     instance,
     job,
@@ -150,6 +143,10 @@ function failsafeStatus(situation: Situation, now: Instant): FailsafeStatus {
   }
 }
 
+function guardOf({ mode, term, alive, adopted, forbids }: GuardStatus): LocalStatus['guard'] {
+  return { mode, term, alive, adopted, forbids: forbids ?? null }
+}
+
 /** Without a live guard, or with a record that names another installation, the answer is no. */
 function leads({ guard, record, holding }: Situation, now: Instant): boolean {
   if (!guard) return false
@@ -173,7 +170,7 @@ function isPromotable(situation: Situation): boolean {
     frozen === null &&
     unfitness(situation) === null &&
     view.notKept === null
-  return running.kind === 'standby' && guard?.mode === 'standby' && copyReady && free
+  return running.kind === 'standby' && guard?.mode === 'standby' && !guard.forbids && copyReady && free
 }
 
 function troubleOf(situation: Situation): string | null {
@@ -185,23 +182,6 @@ function troubleOf(situation: Situation): string | null {
 function instanceOf({ running, view }: Situation): InstanceStatus | null {
   if (running.kind === 'none') return null
   return view.instance.kind === 'known' ? view.instance.value : null
-}
-
-function fencingOf({ guard }: Situation): Fencing {
-  const layers: FencingLayer[] = []
-  if (guard) layers.push('guard')
-  // An instance that something else started does not die with the guard (protocol A5-7).
-  if (guard && !guard.adopted) layers.push('pdeathsig')
-  const missing = FENCING_LAYERS.filter(layer => !layers.includes(layer))
-  return { grade: gradeOf(layers), layers, missing }
-}
-
-function gradeOf(layers: readonly FencingLayer[]): Fencing['grade'] {
-  const has = (...wanted: readonly FencingLayer[]) => wanted.every(layer => layers.includes(layer))
-  if (!has('guard')) return 'none'
-  if (!has('pdeathsig')) return 'D'
-  if (!has('cgroup.kill', 'nftables')) return 'C'
-  return has('watchdog') ? 'A' : 'B'
 }
 
 function jobStatus({ job }: View, now: Instant): JobStatus | null {

@@ -1,5 +1,6 @@
 // ClusterStatus as JSON: the body of GET /status, and what the command line reads back. Its shape is stable.
 import * as z from 'zod'
+import type { Fencing } from '../core/fencing.ts'
 import type { ClusterStatus, MemberStatus } from '../core/status.ts'
 import { formatLsn, type Lsn, type Position } from '../kernel/lsn.ts'
 
@@ -40,9 +41,26 @@ export const LocalDocument = z.object({
   leads: z.boolean(),
   deadline_left_ms: z.number().nullable(),
   guard: z
-    .object({ mode: z.string(), term: z.number().nullable(), alive: z.boolean(), adopted: z.boolean() })
+    .object({
+      mode: z.string(),
+      term: z.number().nullable(),
+      alive: z.boolean(),
+      adopted: z.boolean(),
+      /** Not said by members of older versions. */
+      forbids: z.string().nullable().default(null),
+    })
     .nullable(),
-  fencing: z.object({ grade: z.string(), layers: z.array(z.string()), missing: z.array(z.string()) }),
+  fencing: z.object({
+    grade: z.string(),
+    layers: z.array(z.string()),
+    missing: z.array(z.string()),
+    obstacles: z.record(z.string(), z.string()).default({}),
+    next: z
+      .object({ grade: z.string(), missing: z.array(z.string()) })
+      .nullable()
+      .default(null),
+    realtime_obstacle: z.string().nullable().default(null),
+  }),
   position: PositionDocument.nullable(),
   job: z
     .object({
@@ -200,11 +218,7 @@ export function localDocument({ local }: Pick<ClusterStatus, 'local'>): LocalDoc
     leads: local.leads,
     deadline_left_ms: local.deadlineLeftMs === null ? null : Math.round(local.deadlineLeftMs),
     guard: guard && { ...guard },
-    fencing: {
-      grade: local.fencing.grade,
-      layers: [...local.fencing.layers],
-      missing: [...local.fencing.missing],
-    },
+    fencing: fencingDocument(local.fencing),
     position: positionDocument(local.position),
     job: job && {
       kind: job.kind,
@@ -231,6 +245,18 @@ export function localDocument({ local }: Pick<ClusterStatus, 'local'>): LocalDoc
     })),
     term: local.term,
     rule: local.rule,
+  }
+}
+
+function fencingDocument(fencing: Fencing): LocalDocument['fencing'] {
+  const { grade, layers, missing, obstacles, next, realtimeObstacle } = fencing
+  return {
+    grade,
+    layers: [...layers],
+    missing: [...missing],
+    obstacles: { ...obstacles },
+    next: next && { grade: next.grade, missing: [...next.missing] },
+    realtime_obstacle: realtimeObstacle,
   }
 }
 

@@ -193,6 +193,12 @@ export function view(change: ViewChange = {}): View {
     alive: instance !== null,
     exit: null,
     adopted: false,
+    obstacles: {
+      'cgroup.kill': null,
+      nftables: null,
+      watchdog: 'there is no /dev/watchdog',
+      realtime: null,
+    },
     ...change.guard,
   } as const
   const state = change.cluster === undefined ? cluster() : change.cluster

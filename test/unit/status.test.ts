@@ -84,15 +84,47 @@ test('beside Patroni agents the leader key says who leads', () => {
   assert.ok(codes(amber({ cluster: mixed })).includes('mixed-cluster'))
 })
 
-test('fencing names its layers and what is missing', () => {
-  assert.deepEqual(status(amber()).local.fencing, {
-    grade: 'C',
-    layers: ['guard', 'pdeathsig'],
-    missing: ['cgroup.kill', 'nftables', 'watchdog'],
+test('fencing names its layers, what is missing, and what the next grade takes', () => {
+  const fencing = (guard: Parameters<typeof amber>[0]) => status(amber(guard)).local.fencing
+  const watchdog = 'there is no /dev/watchdog'
+  const layers = ['guard', 'pdeathsig', 'cgroup.kill', 'nftables']
+  assert.deepEqual(fencing({}), {
+    grade: 'B',
+    layers,
+    missing: ['watchdog'],
+    obstacles: { watchdog },
+    next: { grade: 'A', missing: ['watchdog'] },
+    realtimeObstacle: null,
   })
-  const adopted = status(amber({ guard: { adopted: true } })).local.fencing
-  assert.deepEqual([adopted.grade, adopted.missing[0]], ['D', 'pdeathsig'])
-  assert.equal(status(amber({ guard: null })).local.fencing.grade, 'none')
+  const all = { 'cgroup.kill': null, nftables: null, watchdog: null, realtime: null }
+  assert.deepEqual(
+    [fencing({ guard: { obstacles: all } }).grade, fencing({ guard: { obstacles: all } }).next],
+    ['A', null],
+  )
+  const withoutNft = fencing({ guard: { obstacles: { ...all, nftables: 'nft is not installed' } } })
+  // A better layer further up does not make up for a missing one.
+  assert.deepEqual([withoutNft.grade, withoutNft.next], ['C', { grade: 'B', missing: ['nftables'] }])
+  const adopted = fencing({ guard: { adopted: true } })
+  assert.deepEqual([adopted.grade, adopted.next?.missing], ['D', ['pdeathsig']])
+  assert.equal(fencing({ guard: null }).grade, 'none')
+})
+
+test('an asynchronous cluster with a hole in its fencing is an alarm, one that can not lose commits is not', () => {
+  const hole = { guard: { obstacles: { 'cgroup.kill': null, nftables: 'nft is not installed' } } }
+  assert.ok(codes(amber(hole)).includes('fencing-weak'))
+  assert.ok(!codes(amber()).includes('fencing-weak'))
+  const view = amber(hole)
+  assert.ok(
+    !codes({ ...view, settings: { ...view.settings, synchronousMode: 'quorum' } }).includes('fencing-weak'),
+  )
+})
+
+test('a member whose guard refuses promotions is not promotable and says why', () => {
+  const forbids = 'a watchdog is required: there is no /dev/watchdog'
+  const view = amber({ name: 'birch', guard: { forbids } })
+  assert.equal(status(view).local.promotable, false)
+  assert.equal(status(amber({ name: 'birch' })).local.promotable, true)
+  assert.ok(codes(view).includes('may-not-lead'))
 })
 
 test('lags are counted from the furthest position known of the leader, and never below nothing', () => {
