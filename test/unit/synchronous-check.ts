@@ -73,15 +73,20 @@ function gapInChange(
   )
 }
 
-/** What the assertion lets through, without any change of the record. */
+/** What the assertion lets through, one setting after another, without any change of the record. */
 function gapInSetting(
   algebra: Algebra,
   recorded: SeatSet,
-  pg: SeatSet,
+  before: SeatSet,
   seals: readonly (readonly SealedSeat[])[],
 ): string | null {
-  if (!algebra.allowed(recorded, pg)) return null
-  return unmet(algebra, [ruleOf(recorded)], holders(pg), seals, `told ${show(pg)}`)
+  if (!algebra.allowed(recorded, before)) return null
+  for (const pg of ruleSets()) {
+    if (!algebra.allowed(recorded, pg)) continue
+    const gap = unmet(algebra, [ruleOf(recorded)], acknowledging(before, pg), seals, `told ${show(pg)}`)
+    if (gap) return gap
+  }
+  return null
 }
 
 function unmet(

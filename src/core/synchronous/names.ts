@@ -1,5 +1,5 @@
 // synchronous_standby_names as text: made from a rule, and read back.
-import type { SeatSet } from './rule.ts'
+import { NOBODYS_SEAT, type SeatSet } from './rule.ts'
 
 /** What the file of a primary shall say. null: as the user configured it (asynchronous cluster). */
 export type NamesInFile = Names | null
@@ -17,7 +17,7 @@ export interface Names {
  */
 export const NOBODY: Names = {
   text: 'ANY 200 ("vigil:not-leader")',
-  set: { seats: ['vigil:not-leader'], k: 200 },
+  set: { seats: [NOBODYS_SEAT], k: 200 },
 }
 
 /** No commit waits. */

@@ -80,13 +80,17 @@ export function narrowed(own: AcknowledgementRule, target: SeatSet): Acknowledge
   return { ...own, seats, k: target.k, seen: Object.fromEntries(kept) }
 }
 
+/** The seat behind a name that nobody has. */
+export const NOBODYS_SEAT = 'vigil:not-leader'
+
 /**
- * Whether PostgreSQL may be told `pg` while the record holds `recorded`: whatever acknowledges under it acknowledges
- * under the record too. It may always be stricter.
+ * Whether PostgreSQL may be told `pg` while the record holds `recorded`: whatever acknowledges under any mixture of
+ * settings that may be set acknowledges under the record too. A larger k does not make up for a seat that is not
+ * recorded: a walsender with the setting before counts that seat by its own smaller k (simulator seed 34).
  */
 export function mayBeSet(recorded: SeatSet, pg: SeatSet): boolean {
-  const strangers = pg.seats.filter(seat => !recorded.seats.includes(seat)).length
-  return pg.k - strangers >= recorded.k
+  const strangers = pg.seats.filter(seat => seat !== NOBODYS_SEAT && !recorded.seats.includes(seat))
+  return strangers.length === 0 && pg.k >= recorded.k
 }
 
 export function sameSeats(a: SeatSet, b: SeatSet): boolean {

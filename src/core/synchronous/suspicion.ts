@@ -37,6 +37,15 @@ export function gapsAfter(memory: Memory, now: Instant): Memory['gaps'] {
 
 const GAPS_KEPT = 128
 
+/**
+ * For how long a renewal lets the leader serve. With strict_reads not longer than until the others may suspect it: then
+ * nobody reads from it what a sealed successor has overtaken (protocol A12-4).
+ */
+export function grantOf({ rules, ttl, mixed }: TermRecord, settings: Settings): Ms {
+  const strict = settings.strictReads && settings.earlyTakeover && rules !== null && !mixed
+  return strict ? Math.min(ttl, settings.suspicionMs) : ttl
+}
+
 export function contactWanted({ record, ...facts }: Facts & { readonly record: TermRecord }): boolean {
   if (record.rules === null || record.mixed || record.state === 'paused' || !facts.memory.seen) return false
   return elapsedAtMost(facts.memory.seen.at, facts.now) >= CONTACT_PART * suspicionOf(facts)
