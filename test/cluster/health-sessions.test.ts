@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { Fault } from '../lab/faults.ts'
 import { type Member, SUPERUSER } from '../lab/member.ts'
-import { allProcesses, isAlive, processState, sendSignal } from '../lab/processes.ts'
+import { allProcesses, commandLine, isAlive, processState, sendSignal } from '../lab/processes.ts'
 import { waitFor } from '../lab/wait.ts'
 import { LOWEST, scene } from './failover-lab.ts'
 
@@ -79,10 +79,7 @@ scene('sessions and processes', ({ play }) => {
         delayed = cluster.members.find(member => member !== primary)!
         await delayed.query(`ALTER SYSTEM SET recovery_min_apply_delay = '1h'`)
         await delayed.query('SELECT pg_reload_conf()')
-        await waitFor('it says that it can not be promoted', 20_000, async () => {
-          const { body } = await delayed!.rest('/patroni')
-          return !(JSON.parse(body) as { vigil: { promotable: boolean } }).vigil.promotable
-        })
+        await waitFor('it says that it can not be promoted', 20_000, () => refusesPromotion(delayed!))
         cluster.network.lose(primary.host)
       },
       repair: async (cluster, lost) => {
@@ -93,7 +90,45 @@ scene('sessions and processes', ({ play }) => {
     })
     assert.ok(![victim.name, delayed!.name].includes(to.holder.name))
   })
+
+  play('a standby that has crashed twice in recovery is not promoted', async stage => {
+    let frail: Member | null = null
+    const { victim, to } = await stage.endure({
+      title: 'primary lost, one standby that crashes in recovery',
+      resumes: 'elsewhere',
+      observeSeconds: 2,
+      apply: async (cluster, primary) => {
+        frail = cluster.members.find(member => member !== primary)!
+        for (let crash = 0; crash < 2; crash++) {
+          const before = await waitFor('its startup process runs', 30_000, () => startupOf(frail!))
+          sendSignal(before, 'SIGSEGV')
+          await waitFor('it has been started again', 30_000, async () => {
+            const now = startupOf(frail!)
+            const [row] = await frail!.query<{ recovering: boolean }>(
+              'SELECT pg_is_in_recovery() AS recovering',
+            )
+            return now !== null && now !== before && row?.recovering
+          })
+        }
+        await waitFor('it says that it can not be promoted', 20_000, () => refusesPromotion(frail!))
+        cluster.network.lose(primary.host)
+      },
+      repair: async (cluster, lost) => cluster.revive(lost),
+    })
+    assert.ok(![victim.name, frail!.name].includes(to.holder.name))
+  })
 })
+
+function startupOf(member: Member): number | null {
+  const postmaster = member.pid('postmaster')
+  const children = allProcesses().filter(pid => processState(pid)?.parent === postmaster)
+  return children.find(pid => commandLine(pid)[0]?.includes(' startup ')) ?? null
+}
+
+async function refusesPromotion(member: Member): Promise<boolean> {
+  const { body } = await member.rest('/patroni')
+  return !(JSON.parse(body) as { readonly vigil: { readonly promotable: boolean } }).vigil.promotable
+}
 
 const STOPPED_CHILDREN: Fault = {
   title: 'all children of the postmaster stopped',
