@@ -26,7 +26,8 @@ export function healthWarnings({ view, now }: Situation, local: LocalStatus): re
         `the state directory can't be written (${notKept ?? state}): this member takes part in no change of leadership`,
       ),
     )
-  if (files === null && state === null && local.trouble !== null && local.role === 'standby')
+  const said = files !== null || state !== null || notKept !== null
+  if (!said && local.trouble !== null && local.role === 'standby')
     warnings.push(notice('not-fit', `this member is not promoted: ${local.trouble}`))
   warnings.push(...health.places.flatMap(spaceWarning), ...dataWarnings(local))
   return warnings

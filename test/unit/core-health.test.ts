@@ -5,6 +5,7 @@ import { obstacle } from '../../src/core/candidate.ts'
 import { decide } from '../../src/core/decide.ts'
 import { type DiskPlace, type Health, UNKNOWN_HEALTH } from '../../src/core/health.ts'
 import { situationOf } from '../../src/core/situation.ts'
+import { statusOf } from '../../src/core/status.ts'
 import { known, lost } from '../../src/kernel/reading.ts'
 import {
   at,
@@ -193,4 +194,28 @@ test('a standby is not started on a disk that fails, nor before the disk has ans
   assert.deepEqual(outcome(view({ ...down, health: health({ places: [FULL] }) })).actions, [])
   assert.deepEqual(outcome(view({ ...down, health: health({ diskAskedAt: at(-20) }) })).actions, [])
   assert.deepEqual(outcome(view({ ...down, health: health({}) })).actions, ['start'])
+})
+
+test('status says what is wrong with disks, blocks and memory, alarms first', () => {
+  const codes = (change: ViewChange, make = view) => {
+    const { warnings } = statusOf(make(change), { scope: 'test', now: NOW, decision: null })
+    const own = /^(cannot-write|disk-|state-disk|checksum|not-fit)/
+    return warnings.filter(({ code }) => own.test(code)).map(({ code, severity }) => `${severity} ${code}`)
+  }
+  assert.deepEqual(codes({ health: health({}) }), [])
+  assert.deepEqual(codes({ health: health({ places: [FULL] }) }), ['alarm disk-failing'])
+  assert.deepEqual(codes({ health: health({ diskAskedAt: at(-5000) }) }), ['alarm disk-failing'])
+  assert.deepEqual(codes({ health: health({ places: [FINE, STATE_FULL] }) }), ['alarm state-disk'])
+  assert.deepEqual(codes({ notKept: 'No space left on device' }), ['alarm state-disk'])
+  assert.deepEqual(codes({ health: STALLED }, leading), ['alarm cannot-write'])
+  const withFree = (freeBytes: number, totalBytes: number) =>
+    codes({ health: health({ places: [{ ...FINE, freeBytes, totalBytes }] }) })
+  assert.deepEqual(withFree(9 * GIB, 100 * GIB), ['notice disk-low'])
+  // A tenth of much is no shortage.
+  assert.deepEqual(withFree(90 * GIB, 1000 * GIB), [])
+  assert.deepEqual(withFree(GIB, 100 * GIB), ['alarm disk-almost-full'])
+  assert.deepEqual(withFree(60 * 2 ** 20, GIB), ['alarm disk-almost-full'])
+  const damaged = known(standby(position(6, 1000), { checksumFailures: 3 }), NOW)
+  assert.deepEqual(codes({ health: health({}), instance: damaged }), ['alarm checksum-failures'])
+  assert.deepEqual(codes({ memory: { crashes: [at(-10), at(-20)] } }), ['notice not-fit'])
 })
