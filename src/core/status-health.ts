@@ -6,8 +6,9 @@ import type { Warning } from './status-model.ts'
 
 /** Relative for small file systems, absolute for big ones: a tenth of many terabytes is no shortage. */
 const LOW = { share: 0.1, bytes: 10 * 2 ** 30 }
+const VERY_LOW = { share: 0.02, bytes: 2 * 2 ** 30 }
 /** Four segments of WAL: the next burst of writes ends PostgreSQL. */
-const VERY_LOW = { share: 0.02, bytes: 64 * 2 ** 20 }
+const FEW_BYTES = 64 * 2 ** 20
 
 export function healthWarnings({ view, now }: Situation, local: LocalStatus): readonly Warning[] {
   const { health, notKept } = view
@@ -37,7 +38,7 @@ function spaceWarning({ holds, freeBytes, totalBytes, failure }: DiskPlace): rea
   const free = `${megabytes(freeBytes)} of ${megabytes(totalBytes)} are free where these lie: ${holds.join(', ')}`
   const below = ({ share, bytes }: typeof LOW) => freeBytes < totalBytes * share && freeBytes < bytes
   if (failure !== null) return []
-  if (below(VERY_LOW) || freeBytes < VERY_LOW.bytes) return [alarm('disk-almost-full', free)]
+  if (below(VERY_LOW) || freeBytes < FEW_BYTES) return [alarm('disk-almost-full', free)]
   return below(LOW) ? [notice('disk-low', free)] : []
 }
 
