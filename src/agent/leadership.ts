@@ -18,7 +18,7 @@ export async function changeTerm(context: Context, change: TermChange): Promise<
   const attempt: Attempt = {
     nonce: record.nonce,
     sentAt,
-    ttl: record.ttl,
+    ttl: change.grants,
     term: record.term,
     after: change.after,
     id: change.id,
@@ -96,7 +96,7 @@ async function prepare(context: Context, change: TermChange, attempt: Attempt): 
     case 'lower':
       return fromGuard(await guard.lower(deadline))
     case 'arm':
-      return fromGuard(await guard.arm(record.term, deadline, record.ttl))
+      return fromGuard(await guard.arm(record.term, deadline, attempt.ttl))
     case 'drop':
       return fromGuard(await guard.drop(record.term))
   }

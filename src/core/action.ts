@@ -26,6 +26,8 @@ export interface TermChange {
   readonly writes: SideWrites
   /** Done at the guard before the request leaves; if it is not done, nothing is sent. */
   readonly before: 'nothing' | 'lower' | 'arm' | 'drop'
+  /** How long it lets this member serve, counted from before it is sent; the record's ttl at most. */
+  readonly grants: Ms
   /** Done at the guard when the attempt has succeeded, also if that is learned later. */
   readonly after: 'arm' | 'unarm' | 'nothing'
 }

@@ -4,6 +4,7 @@ import type { SideWrites, TermChange } from './action.ts'
 import { createdRecord, releasedRecord, renewedRecord, takenRecord } from './record.ts'
 import type { Situation } from './situation.ts'
 import { withSeen } from './synchronous/seats.ts'
+import { grantOf } from './synchronous/suspicion.ts'
 import { rulesTaken } from './synchronous/takeover.ts'
 import type { TermRecord } from './term.ts'
 
@@ -30,6 +31,7 @@ export function renew(
     writes,
     // Nobody may see the shorter ttl before the guard has it.
     before: record.ttl < current.ttl && !paused ? 'lower' : 'nothing',
+    grants: grantOf(record, view.settings),
     after: paused ? 'unarm' : 'arm',
   }
 }
@@ -42,17 +44,18 @@ export function plainRenewal(situation: Situation, at: Position | null, writes?:
 /** T3. In a pure cluster the leader key is display only: present with the old holder's name it is overwritten. */
 export function take(situation: Situation, writes: SideWrites = NO_WRITES): TermChange {
   const { view, cluster } = situation
-  const record = situation.record as TermRecord
   const leader = cluster?.leader ?? null
+  const record = { ...takenRecord(view, situation.record as TermRecord), ...rulesTaken(situation) }
   return {
     kind: 'change-term',
     id: 'T3',
     expected: situation.revision,
-    record: { ...takenRecord(view, record), ...rulesTaken(situation) },
+    record,
     leaderIs: leader ? { value: leader.value, modRevision: leader.modRevision } : { absent: true },
     leaderKey: 'put',
     writes,
     before: 'nothing',
+    grants: grantOf(record, view.settings),
     after: 'arm',
   }
 }
@@ -70,6 +73,7 @@ export function release(situation: Situation, final: Position | null, successor:
     leaderKey: cluster?.leader ? 'delete' : 'keep',
     writes: NO_WRITES,
     before: 'drop',
+    grants: 0,
     after: 'nothing',
   }
 }
@@ -109,6 +113,7 @@ export function create(
       ...(cluster?.config ? {} : { config: view.me.bootstrapConfig }),
     },
     before: 'nothing',
+    grants: view.settings.ttlMs,
     after: 'arm',
   }
 }

@@ -111,8 +111,9 @@ export const SAFETY: readonly Rule[] = [
       const deadline = s.guard?.mode === 'armed' && s.guard.alive ? s.guard.deadline : null
       if (s.cluster || !deadline || s.view.memory.stopAskedAt) return null
       const left = remaining(deadline, s.now)
-      const ttl = s.view.settings.ttlMs
-      if (left > gracefulStopMargin(ttl)) return null
+      const { settings } = s.view
+      const granted = settings.strictReads ? Math.min(settings.ttlMs, settings.suspicionMs) : settings.ttlMs
+      if (left > gracefulStopMargin(granted)) return null
       return { because: { leftMs: left }, actions: [{ kind: 'stop', mode: 'fast' }], wakeInMs: 100 }
     },
   },

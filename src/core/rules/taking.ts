@@ -9,6 +9,7 @@ import { upstreamOf } from '../network-address.ts'
 import { heldOff, memberByInstall, type Situation } from '../situation.ts'
 import type { SealPromise, SealRequest } from '../synchronous/seal.ts'
 import { isSealedFor } from '../synchronous/sealed.ts'
+import { suspicionOf } from '../synchronous/suspicion.ts'
 import { aheadOf, isSynchronous, lossObstacle, sealsOf, sealsWanted } from '../synchronous/takeover.ts'
 import { take } from '../transaction.ts'
 import { leads, SELF_TAKES_MAX } from './leading.ts'
@@ -129,7 +130,13 @@ function askingForSeals(s: Situation): Plan | null {
   // The question first: it takes others as long as it takes this member.
   if (!isSealedFor(s, request)) actions.push({ kind: 'seal', promise })
   return {
-    because: { base: String(base), against: lossObstacle(s), seals: sealsOf(s).length },
+    because: {
+      base: String(base),
+      silenceMs: Math.round(s.silence ?? 0),
+      suspicionMs: Math.round(suspicionOf({ ...s.view, now: s.now })),
+      against: lossObstacle(s),
+      seals: sealsOf(s).length,
+    },
     actions,
     wakeInMs: ASK_AGAIN_MS,
   }
