@@ -1,4 +1,5 @@
 // I5, I15 and the loss that was agreed to, on the term record: what may follow what.
+import type { TermRecord } from '../src/core/term.ts'
 import { FENCE_MS } from '../src/core/timers.ts'
 import { type CheckContext, clockFault } from './check-context.ts'
 import type { AppliedRecord, TermChange } from './term-watch.ts'
@@ -18,7 +19,7 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     if (now.timelineMax < old.timelineMax) report('I5', 'the highest timeline went down')
     if (now.term > old.term && now.timelineMax === old.timelineMax)
       report('I5', `term ${now.term} has no timeline of its own`)
-    const changed = JSON.stringify(now.rules) !== JSON.stringify(old.rules)
+    const changed = promised(now) !== promised(old)
     if (now.rulesVersion < old.rulesVersion || (changed && now.rulesVersion === old.rulesVersion))
       report('I6', `the rules changed under one number: ${now.rulesVersion}`)
     const kept = old.chain.filter(entry => entry.timeline >= (now.chain[0]?.timeline ?? 0))
@@ -33,6 +34,11 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     if (old.rules === null) facts.unsealed.push(now.term)
     checkTaking(context, before, after)
   }
+}
+
+/** What may acknowledge. Renewals note how far the seats have come, which changes nothing of that. */
+function promised({ rules }: TermRecord): string {
+  return JSON.stringify(rules?.map(({ term, leader, seats, k }) => [term, leader, seats, k]) ?? null)
 }
 
 /** Exclusion by time (I3): the old holder's deadline and the time its guard needs have passed, in true time. */

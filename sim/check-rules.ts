@@ -21,7 +21,7 @@ export function checkRules(context: CheckContext): Checks {
   const check = (name: string, instance: Instance) => {
     if (instance.phase !== 'primary') return
     const own = ownRule(name)
-    const listed = [...instance.senders].filter(sender => sender.priority > 0)
+    const listed = [...instance.senders].filter(sender => sender.priority > 0 && sender.flushed > 0)
     const counts = listed.flatMap(sender => sender.names?.k ?? [])
     if (!own || counts.length === 0 || own.rule?.k === 0) return
     const seats = own.rule?.seats ?? []

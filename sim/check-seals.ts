@@ -1,9 +1,9 @@
 // I6 at takeovers, and I12: who may lead next has stopped enough seats before, and a sealed one receives nothing.
-import type { AcknowledgementRule } from '../src/core/term.ts'
+import type { AcknowledgementRule, TermRecord } from '../src/core/term.ts'
 import { comparePositions } from '../src/kernel/lsn.ts'
 import type { CheckContext } from './check-context.ts'
 import type { TermChange } from './term-watch.ts'
-import { positionOf } from './wal.ts'
+import { contains, positionOf, tipOf } from './wal.ts'
 import type { Host, Observer } from './world.ts'
 
 type Checks = Pick<Observer, 'streams'> & {
@@ -18,14 +18,15 @@ export function checkSeals(context: CheckContext): Checks {
       const rules = before?.record.rules ?? null
       if (!before || rules === null) return
       const candidate = hosts.find(host => host.memory.install === after.record.holder.install)
-      const final = before.record.final
-      const copy = candidate?.postgres.directory?.copy
-      if (final && copy && comparePositions(positionOf(copy), final) >= 0) return
+      if (candidate && hasEverything(context, candidate, before.record)) return
       const stopped = hosts.filter(
         host => sealedFor(host, base) || deadHolder(host, before.record.holder.install, candidate),
       )
       const seats = stopped.flatMap(host => host.postgres.directory?.seat ?? [])
-      const open = rules.find(rule => !stoppedBy(rule, seats))
+      // Its leader had everything of the leaders before it, and had stopped whoever could acknowledge for them.
+      const newest = rules.at(-1)
+      const open =
+        newest && seats.includes(newest.leader) ? null : rules.find(rule => !stoppedBy(rule, seats))
       if (open)
         report(
           'I6',
@@ -47,6 +48,16 @@ export function checkSeals(context: CheckContext): Checks {
         report('I12', `${host.name} streams from ${source.name} of term ${term}, below its floor ${floor}`)
     },
   }
+}
+
+/** The old leader has stopped in order, and nothing of it is missing here. */
+function hasEverything({ facts }: CheckContext, candidate: Host, record: TermRecord): boolean {
+  const copy = candidate.postgres.directory?.copy
+  const branch = facts.branches.get(record.term)
+  if (!copy) return false
+  if (record.final && comparePositions(positionOf(copy), record.final) >= 0) return true
+  const stopped = record.state === 'handover' && branch?.records.at(-1)?.kind === 'shutdown'
+  return stopped && contains(copy, tipOf(branch))
 }
 
 function sealedFor({ memory }: Host, base: bigint): boolean {

@@ -47,6 +47,8 @@ export const stranger: Fault = {
     })
     const word = () => {
       if (!sender.open || !host.postgres.directory) return
+      // Nobody is there who could end it: a hole that no rule closes.
+      if (!host.agent?.process.running()) return endSender(sender)
       if (endOf(host.postgres.directory.copy) > sender.flushed)
         reply(world, sender, host.postgres.directory.copy)
       world.scheduler.after(STRANGER_WORD_MS, word)

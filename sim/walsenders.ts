@@ -126,13 +126,15 @@ export function reply(world: World, sender: WalSender, flushed: Copy): void {
     world.scheduler.after(STALLED_MS, () => reply(world, sender, flushed))
     return
   }
-  deliverTo(sender, () => hear(sender, flushed))
+  deliverTo(sender, () => hear(world, sender, flushed))
 }
 
-function hear(sender: WalSender, flushed: Copy): void {
+function hear(world: World, sender: WalSender, flushed: Copy): void {
   const end = endOf(flushed)
   if (end <= sender.flushed) return
+  const first = sender.flushed === 0
   sender.flushed = end
+  if (first) world.observe.namesInForce(sender.source, sender.instance)
   if (sender.instance.phase === 'primary' || sender.instance.phase === 'stopping') releaseBy(sender)
 }
 
