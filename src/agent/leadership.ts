@@ -72,6 +72,7 @@ export async function credit(context: Context, attempt: Attempt, revision: bigin
     await journal.write({
       servedTerm: attempt.term,
       termMax: Math.max(remembered.termMax, attempt.term),
+      floor: Math.max(remembered.floor, attempt.term),
       revisionMax: revision > remembered.revisionMax ? revision : remembered.revisionMax,
     })
   return fromGuard(await guard.arm(attempt.term, deadlineOf(attempt.sentAt, attempt.ttl), attempt.ttl))
