@@ -10,7 +10,7 @@ import type { World } from './world.ts'
 
 const READ_LIMIT_MS = 30_000
 
-export async function gather(world: World, seen: Seen): Promise<Evidence> {
+export async function gather(world: World, seen: Seen, startedNs: number): Promise<Evidence> {
   const { cluster, options, term } = world
   const primary = await cluster.waitForPrimary()
   const lists = await primary.query<{ list: number; elements: number[] }>(
@@ -27,7 +27,7 @@ export async function gather(world: World, seen: Seen): Promise<Evidence> {
     // As the store holds it: the watch does not decode.
     chain: (term.latest()?.chain ?? []) as unknown as readonly AcceptedTimeline[],
     histories: (await Promise.all(cluster.members.map(historiesOf))).flat(),
-    unprotected: unprotectedOf(world),
+    unprotected: unprotectedOf(world).filter(({ untilNs }) => untilNs > startedNs),
     untilNs: monotonicNs(),
   }
 }

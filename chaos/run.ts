@@ -26,7 +26,7 @@ export async function runChaos(
     const trouble = await withFaults(world, stop, progress)
     progress('everything is healed; judging')
     const endedNs = monotonicNs()
-    const { judged, seen } = await judgement(world, workload, trouble.findings)
+    const { judged, seen } = await judgement(world, workload, { startedNs, before: trouble.findings })
     const report = reportOf({
       world,
       seen,
@@ -89,10 +89,10 @@ async function becomeWhole(world: World, episode: Episode): Promise<readonly Fin
 async function judgement(
   world: World,
   workload: Workload,
-  before: readonly Finding[],
+  { startedNs, before }: { readonly startedNs: number; readonly before: readonly Finding[] },
 ): Promise<{ readonly judged: Judged; readonly seen: Seen }> {
   const seen = await workload.stop()
-  const judged = judgeRun(await gather(world, seen))
+  const judged = judgeRun(await gather(world, seen, startedNs))
   // Copies are only compared when the cluster is whole: what does not stream can't be equal.
   const copies = before.length === 0 ? await unequalCopies(world) : []
   return { judged: { ...judged, findings: [...before, ...judged.findings, ...copies] }, seen }

@@ -73,6 +73,11 @@ export async function openWorld(options: Options, progress: (line: string) => vo
   })
   const term = watchTerm(cluster.etcd, SCOPE)
   await term.waitFor('the term record is seen', ({ state }) => state === 'serving')
+  if (options.mode !== 'async')
+    await term.waitFor(
+      'a synchronous rule is in force',
+      ({ rules }) => rules?.some(({ k }) => k > 0) ?? false,
+    )
   return assemble({ options, cluster, term, missing, dynamic, disks })
 }
 

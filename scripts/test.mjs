@@ -24,9 +24,16 @@ await runCommand(async () => {
     programStage('planted', [process.execPath, 'scripts/sim.mjs', '--plants'], { limitMinutes: 15 }),
     testStage('laboratory', ['test/lab/real'], { serial: true, limitMinutes: 10 }),
     // Fixed seeds: what fails here fails again with the command that is printed.
-    programStage('chaos', [process.execPath, 'scripts/chaos.mjs', '--minutes', '2', '--seed', '1'], {
-      limitMinutes: 12,
-    }),
+    ...[
+      ['async', '1'],
+      ['quorum', '2'],
+    ].map(([mode, seed]) =>
+      programStage(
+        `chaos ${mode}`,
+        [process.execPath, 'scripts/chaos.mjs', '--minutes', '2', '--mode', mode, '--seed', seed],
+        { limitMinutes: 12 },
+      ),
+    ),
     testStage('cluster', ['test/cluster'], { serial: true, limitMinutes: 40 }),
   ])
   return passed ? 0 : 1

@@ -38,6 +38,8 @@ export interface Judged {
   readonly weakLost: number
   readonly lists: { readonly committed: number; readonly aborted: number; readonly unknown: number }
   readonly counts: number
+  /** How often the record promised nothing about standbys in a synchronous mode. */
+  readonly unprotected: number
 }
 
 const SHOWN = 5
@@ -81,6 +83,7 @@ export function judgeRun(evidence: Evidence): Judged {
     weakLost: weak.filter(row => !survivor.rows.has(rowName(row))).length,
     lists: { committed: outcomes('committed'), aborted: outcomes('aborted'), unknown: outcomes('unknown') },
     counts: seen.counts.length,
+    unprotected: evidence.unprotected.length,
   }
 }
 

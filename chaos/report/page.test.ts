@@ -25,6 +25,7 @@ const REPORT: Report = {
     weakLost: 5,
     lists: { committed: 6, aborted: 7, unknown: 8 },
     counts: 9,
+    unprotected: 0,
     terms: 2,
     longestStallSeconds: 3.25,
     agentEnds: 0,

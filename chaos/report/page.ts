@@ -115,6 +115,7 @@ function totals({ totals: sums }: Report): string {
       `${sums.lists.committed}, ${sums.lists.aborted}, ${sums.lists.unknown}`,
     ],
     ['counts', sums.counts],
+    ['stretches without a synchronous rule', sums.unprotected],
     ['terms', sums.terms],
     ['longest time without a write', `${sums.longestStallSeconds.toFixed(2)} s`],
     ['agents that ended by themselves', sums.agentEnds],
