@@ -50,8 +50,8 @@ const OF_USE_TO_ROOT = new Set(['ip', 'nft', 'mkfs', 'strace'])
 /** What each command needs beyond the npm packages. */
 const NEEDS = {
   check: [],
-  start: ['postgres', 'etcd', 'setpriv', 'ip'],
-  test: ['postgres', 'etcd', 'etcdctl', 'setpriv', 'ip'],
+  start: ['postgres', 'etcd', 'setpriv', 'ip', 'nft'],
+  test: ['postgres', 'etcd', 'etcdctl', 'setpriv', 'ip', 'nft', 'mkfs'],
   chaos: ['postgres', 'etcd', 'setpriv', 'ip', 'nft', 'mkfs', 'strace'],
   bench: ['postgres', 'etcd', 'etcdctl', 'setpriv', 'ip', 'nft', 'pgbench', 'patroni', 'patroniEtcd'],
 }

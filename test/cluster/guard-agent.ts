@@ -3,8 +3,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { createGuardClient } from '../../src/guard/client.ts'
 import { openMachineClock } from '../../src/guard/clock.ts'
+import { gatedGuard } from '../../src/guard/gated.ts'
+import { createPortGate } from '../../src/guard/port-gate.ts'
+import { openNftShell } from '../../src/host/nft-shell.ts'
 import { type Instant, later } from '../../src/kernel/time.ts'
-import type { StartCommand } from '../../src/ports/guard.ts'
+import type { Guard, StartCommand } from '../../src/ports/guard.ts'
 
 export interface AgentOptions {
   readonly stateDirectory: string
@@ -17,6 +20,8 @@ export interface AgentOptions {
   readonly renewMs: number
   /** Kills by itself when the guard is silent. */
   readonly fence: boolean
+  /** With the kernel's gate at the port, for which this process must be root. */
+  readonly gate?: boolean
 }
 
 export interface AgentReport {
@@ -32,11 +37,20 @@ const { term } = options
 /** A slow machine may take its time to get a primary; the deadline that is tested begins then. */
 const SETUP_TTL_MS = 60_000
 const now = openMachineClock()
-const guard = createGuardClient({ ...options, environment: process.env, command: options.guardCommand, now })
+const client = createGuardClient({ ...options, environment: process.env, command: options.guardCommand, now })
+const guard = options.gate ? withGate(client) : client
 let storeReachable = true
 process.on('SIGUSR2', () => {
   storeReachable = false
 })
+
+function withGate(guard: Guard): Guard {
+  const shell = openNftShell(null)
+  if (typeof shell === 'string') throw new Error(`this test needs root and nft: ${shell}`)
+  const place = { port: options.port, addresses: ['127.0.0.1'] }
+  const gate = createPortGate({ shell, place, now })
+  return gatedGuard({ guard, gate, obstacle: null, required: true })
+}
 
 function report(kind: AgentReport['kind'], more: Partial<AgentReport> = {}): void {
   process.stdout.write(`${JSON.stringify({ kind, at: now(), ...more })}\n`)
