@@ -69,6 +69,7 @@ async function again(a, b) {
 }
 
 async function rounds(a, b, what, n, body, watchMs) {
+  if (!what.includes(only)) return
   for (const pause of [false, true]) {
     const result = { ms: [], late: 0, confirmed: 0 }
     for (let i = 0; i < n; i++) {
@@ -92,6 +93,9 @@ async function rounds(a, b, what, n, body, watchMs) {
     )
   }
 }
+
+// usage: 0052-receiver-after-seal.mjs [part]: only the rounds whose name has this in it
+const only = process.argv[2] ?? ''
 
 await experiment(async () => {
   const a = new Server('a').initdb('--wal-segsize=1').conf('autovacuum=off').start()

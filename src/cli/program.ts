@@ -157,6 +157,7 @@ function leaderVerbs(program: Commander, perform: Perform): void {
   changing(program.command('failover'), 'failover')
     .argument('[cluster]')
     .option('--candidate <member>', 'who takes over')
+    .option('--accept-loss', 'also without proof that it has every acknowledged commit')
     .action((_: string | undefined, options: LeaderChange & VerbOptions) =>
       perform(command => failover(command, options), options),
     )

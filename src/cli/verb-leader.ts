@@ -8,6 +8,7 @@ export interface LeaderChange {
   readonly candidate?: string
   readonly scheduled?: string
   readonly cancel?: boolean
+  readonly acceptLoss?: boolean
 }
 
 export async function switchover(command: Command, asked: LeaderChange): Promise<number> {
@@ -40,9 +41,11 @@ export async function failover(command: Command, asked: LeaderChange): Promise<n
   const seen = await survey(command.connection, command.around)
   const { leader, scope } = seen.first
   const loss = leader === null ? 'Nobody leads now' : `${leader} leads now; a switchover is gentler`
-  await confirm(command, `Make ${asked.candidate} the leader of ${scope}? ${loss}.`)
+  const price = asked.acceptLoss ? ' Commits that only others have will be lost.' : ''
+  await confirm(command, `Make ${asked.candidate} the leader of ${scope}? ${loss}.${price}`)
   const to = anyMember(seen)
-  const reply = await send(command, { operation: 'failover', to, body: { candidate: asked.candidate } })
+  const body = { candidate: asked.candidate, ...(asked.acceptLoss && { accept_loss: true }) }
+  const reply = await send(command, { operation: 'failover', to, body })
   return report(command, [outcomeOf(reply, to.name)])
 }
 

@@ -46,7 +46,7 @@ export function exclusionOf(s: Situation): Exclusion | null {
 export function obstacle(s: Situation): string | null {
   const right = rightObstacle(s)
   if (right !== null || !s.record || !s.end) return right
-  const loss = isSynchronous(s) ? acknowledgedElsewhere(s) : lagObstacle(s, s.end, s.record)
+  const loss = lossAgainst(s)
   if (loss !== null) return loss
   // Of a released or handed-over leadership the record itself says that nothing runs; a report may be a second old.
   if (exclusionOf(s) === 'waited-out' && reachablePrimary(s))
@@ -54,9 +54,18 @@ export function obstacle(s: Situation): string | null {
   return null
 }
 
-/** A handed-over leadership ends with a checkpoint that is the last of everything. */
-function acknowledgedElsewhere(s: Situation): string | null {
+/** What may be missing here, unless an operator has taken that upon himself; null: nothing. */
+export function lossAgainst(s: Situation): string | null {
+  if (!s.record || !s.end || isLossAccepted(s)) return null
+  if (!isSynchronous(s)) return lagObstacle(s, s.end, s.record)
+  // A handed-over leadership ends with a checkpoint that is the last of everything.
   return exclusionOf(s) === 'handed-over' ? null : lossObstacle(s)
+}
+
+/** Named by an operator who has given up what others may have; who still may acknowledge must be out all the same. */
+export function isLossAccepted({ cluster, view }: Situation): boolean {
+  const asked = cluster?.failover?.value
+  return asked?.acceptLoss === true && asked.member === view.me.name
 }
 
 function lagObstacle(s: Situation, end: Position, record: TermRecord): string | null {

@@ -54,6 +54,8 @@ export interface FailoverRequest {
   readonly member: string | null
   /** ISO time; null: now. */
   readonly scheduledAt: string | null
+  /** Also without proof that nothing acknowledged is missing there (protocol A12-7). */
+  readonly acceptLoss?: boolean
 }
 
 /** One row of `history`: timeline that ended, where, why, when (ISO), who leads since. */

@@ -19,6 +19,7 @@ export const SwitchoverBody = z.object({
   candidate: Name.nullish(),
   member: Name.nullish(),
   scheduled_at: z.string().max(64).nullish(),
+  accept_loss: Flag.optional(),
 })
 
 export const RestartBody = z.object({

@@ -11,13 +11,14 @@ import { type Change, leaderChange } from './leader-change.ts'
 import { askedTime } from './wall-time.ts'
 
 export async function planSwitchover(desk: Desk, body: SwitchoverBody): Promise<Plan> {
+  if (body.accept_loss) return refused(400, 'A switchover loses nothing; accept_loss belongs to a failover')
   return planChange(desk, 'switchover', body)
 }
 
 export async function planFailover(desk: Desk, body: SwitchoverBody): Promise<Plan> {
   if (body.scheduled_at) return refused(400, 'A failover cannot be scheduled; a switchover can')
   // As in Patroni: who names the leader means a switchover.
-  return planChange(desk, body.leader ? 'switchover' : 'failover', body)
+  return body.leader ? planSwitchover(desk, body) : planChange(desk, 'failover', body)
 }
 
 async function planChange(desk: Desk, change: Change, body: SwitchoverBody): Promise<Plan> {
@@ -35,6 +36,7 @@ async function planChange(desk: Desk, change: Change, body: SwitchoverBody): Pro
     leader: change === 'switchover' ? status.leader : null,
     member: request.candidate,
     scheduledAt: time?.iso ?? null,
+    ...(change === 'failover' && body.accept_loss === true && { acceptLoss: true }),
   }
   const would = describe(change, status, { candidates: candidates.members, at: time?.iso ?? null })
   return ready(would, async () => {

@@ -165,6 +165,7 @@ const Failover = z.object({
   leader: z.string().max(255).nullish(),
   member: z.string().max(255).nullish(),
   scheduled_at: z.string().max(64).nullish(),
+  vigil: z.object({ accept_loss: z.boolean().optional() }).nullish(),
 })
 
 /** null: nothing is asked for (`{}`, or the old text form with both parts empty). */
@@ -181,6 +182,7 @@ export function encodeFailover(request: FailoverRequest | null): string {
     leader: present(request?.leader),
     member: present(request?.member),
     scheduled_at: present(request?.scheduledAt),
+    ...(request?.acceptLoss && { vigil: { accept_loss: true } }),
   })
 }
 
@@ -217,6 +219,7 @@ function failoverRequest(value: z.infer<typeof Failover>): FailoverRequest | nul
     leader: value.leader || null,
     member: value.member || null,
     scheduledAt: value.scheduled_at || null,
+    ...(value.vigil?.accept_loss && { acceptLoss: true }),
   }
   return request.leader || request.member || request.scheduledAt ? request : null
 }

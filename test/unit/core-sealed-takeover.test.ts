@@ -241,6 +241,21 @@ describe('a released leadership', () => {
   })
 })
 
+test('an operator may accept a loss: then the wait is enough, and nothing is enough while the leader may be there', () => {
+  const accepted = (ms: number, member = 'birch') => {
+    const recordIs = { ttl: 30_000, rules: [{ ...RULE, seats: [], k: 0 }] }
+    const failover = {
+      value: { leader: null, member, scheduledAt: null, acceptLoss: true },
+      modRevision: 70n,
+    }
+    const seen = { revision: 90n, nonce: 'x', at: at(-ms) }
+    return unsealed({ store: known(cluster({ recordIs, failover }), NOW), memory: { seen } })
+  }
+  assert.equal(taken(accepted(31_000))?.term, 6)
+  assert.equal(taken(accepted(20_000)), null)
+  assert.equal(taken(accepted(31_000, 'cedar')), null)
+})
+
 test('the same copy that leads again keeps its rule under the new term', () => {
   const holder = { name: 'birch', install: 'birch-1', seat: 'birch-seat', machine: 'birch-machine' }
   const own = { ...RULE, leader: 'birch-seat', seats: ['cedar-seat'] }

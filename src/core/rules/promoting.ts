@@ -2,6 +2,7 @@
 import type { Timeline } from '../../kernel/lsn.ts'
 import { elapsedAtMost } from '../../kernel/time.ts'
 import type { Action } from '../action.ts'
+import { isLossAccepted } from '../candidate.ts'
 import type { HistoryRow } from '../cluster.ts'
 import { promisedMs } from '../failsafe.ts'
 import { servingRecord } from '../record.ts'
@@ -267,7 +268,11 @@ function chainEntries(s: Situation): readonly ChainEntry[] | null {
   }))
   return switches
     .filter(({ timeline }) => timeline >= oldest && !record.chain.some(entry => entry.timeline === timeline))
-    .map(entry => ({ term: record.term - (record.timelineMax - entry.timeline), ...entry }))
+    .map(entry => ({
+      term: record.term - (record.timelineMax - entry.timeline),
+      ...entry,
+      ...(entry.timeline === record.timelineMax && isLossAccepted(s) && { lossAccepted: true }),
+    }))
 }
 
 /** Patroni's `/history`: one row for each timeline that ended. */

@@ -2,7 +2,7 @@
 import { comparePositions, formatPosition } from '../../kernel/lsn.ts'
 import { elapsedAtMost, type Ms } from '../../kernel/time.ts'
 import type { Action } from '../action.ts'
-import { exclusionOf, obstacle, rankOf, rightObstacle, turnIn } from '../candidate.ts'
+import { exclusionOf, lossAgainst, obstacle, rankOf, rightObstacle, turnIn } from '../candidate.ts'
 import { configuring } from '../configuration.ts'
 import { promisedMs } from '../failsafe.ts'
 import { upstreamOf } from '../network-address.ts'
@@ -10,7 +10,7 @@ import { heldOff, memberByInstall, type Situation } from '../situation.ts'
 import type { SealPromise, SealRequest } from '../synchronous/seal.ts'
 import { isSealedFor } from '../synchronous/sealed.ts'
 import { suspicionOf } from '../synchronous/suspicion.ts'
-import { aheadOf, isSynchronous, lossObstacle, sealsOf, sealsWanted } from '../synchronous/takeover.ts'
+import { aheadOf, isSynchronous, sealsOf, sealsWanted } from '../synchronous/takeover.ts'
 import { take } from '../transaction.ts'
 import { leads, SELF_TAKES_MAX } from './leading.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
@@ -116,7 +116,7 @@ function ready(s: Situation): ReturnType<typeof exclusionOf> {
 function askingForSeals(s: Situation): Plan | null {
   if (!s.record || !s.cluster || s.revision === null || s.frozen !== null) return null
   if (leads(s) || s.unresolved || !sealsWanted(s) || rightObstacle(s) !== null) return null
-  if (lossObstacle(s) === null && exclusionOf(s) !== null) return null
+  if (lossAgainst(s) === null && exclusionOf(s) !== null) return null
   const { name, install } = s.view.me
   const request: SealRequest = {
     cluster: s.cluster.clusterId,
@@ -134,7 +134,7 @@ function askingForSeals(s: Situation): Plan | null {
       base: String(base),
       silenceMs: Math.round(s.silence ?? 0),
       suspicionMs: Math.round(suspicionOf({ ...s.view, now: s.now })),
-      against: lossObstacle(s),
+      against: lossAgainst(s),
       seals: sealsOf(s).length,
     },
     actions,
@@ -146,7 +146,7 @@ function askingForSeals(s: Situation): Plan | null {
 function fetching(s: Situation): Plan | null {
   const exclusion = leads(s) ? null : exclusionOf(s)
   const ahead = exclusion && isSynchronous(s) && rightObstacle(s) === null ? aheadOf(s) : null
-  if (!exclusion || !ahead || turnIn(s, exclusion) > 0) return null
+  if (!exclusion || !ahead || turnIn(s, exclusion) > 0 || lossAgainst(s) === null) return null
   const { fetching: before } = s.view.memory
   if (before?.from === ahead.name && elapsedAtMost(before.since, s.now) >= FETCH_LIMIT_MS)
     return {
