@@ -101,6 +101,8 @@ export interface Memory {
   readonly startedAt: Instant | null
   /** Last answer of the store that still showed the newest revision. */
   readonly sameAt: Instant | null
+  /** Term of the newest revision. */
+  readonly seenTerm: number | null
   /** Observed silences before the newest renewals, of the last minute, newest first. */
   readonly gaps: readonly { readonly ms: Ms; readonly at: Instant }[]
   /** Start of the instance whose receiver was stopped for the promise in force. */
@@ -127,6 +129,12 @@ export interface Memory {
   readonly namesTold: { readonly names: Names; readonly at: Instant } | null
   /** When each seat was last seen fit for synchronous commits. */
   readonly seatsSeen: Readonly<Record<string, { readonly name: string; readonly at: Instant }>>
+  /** The last walsender that had a member's name and was not that member's. */
+  readonly strangerSeen: {
+    readonly name: string
+    readonly address: string | null
+    readonly at: Instant
+  } | null
   /** Term of this member that nobody else may look at yet (protocol A12-3). */
   readonly hiddenTerm: number | null
   /** Result of the last switchover or takeover that did not come about, for people. */
@@ -168,6 +176,7 @@ export const EMPTY_MEMORY: Memory = {
   nameTakenSince: null,
   startedAt: null,
   sameAt: null,
+  seenTerm: null,
   gaps: [],
   cutFor: null,
   receiverAt: null,
@@ -181,6 +190,7 @@ export const EMPTY_MEMORY: Memory = {
   namesProof: null,
   namesTold: null,
   seatsSeen: {},
+  strangerSeen: null,
   hiddenTerm: null,
   lastRefusal: null,
 }

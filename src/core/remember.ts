@@ -6,7 +6,7 @@ import { leadingTrouble } from './health.ts'
 import type { Memory } from './memory.ts'
 import { namesake } from './own-name.ts'
 import { isDead, type Situation, situationOf } from './situation.ts'
-import { seatsSeen } from './synchronous/seats.ts'
+import { seatsSeen, strangers } from './synchronous/seats.ts'
 import { gapsAfter } from './synchronous/suspicion.ts'
 import { hiddenTerm } from './synchronous/visibility.ts'
 import type { View } from './view.ts'
@@ -44,9 +44,16 @@ export function remember(view: View): Memory {
     namesTold: isDead(s) ? null : memory.namesTold,
     namesProof: isDead(s) ? null : memory.namesProof,
     seatsSeen: seatsSeen(s),
+    strangerSeen: strangerOf(s) ?? memory.strangerSeen,
     hiddenTerm: hiddenTerm(s),
     slotsAppliedFor: isDead(s) ? null : memory.slotsAppliedFor,
   }
+}
+
+/** In an asynchronous cluster a name acknowledges nothing. */
+function strangerOf(s: Situation): Memory['strangerSeen'] {
+  const [found] = s.holding && s.record?.rules ? strangers(s) : []
+  return found ? { name: found.applicationName, address: found.clientAddress, at: s.now } : null
 }
 
 /** A revision counts from when it was first received here; one that is lower than a seen one is an old read. */
@@ -59,18 +66,27 @@ function seenOf(view: View): Memory['seen'] {
 }
 
 /** What the suspicion of a silent leader is made of; an old read, which shows a lower revision, says nothing. */
-function silenceOf(view: View, revisionMoved: boolean): Pick<Memory, 'startedAt' | 'sameAt' | 'gaps'> {
+function silenceOf(
+  view: View,
+  revisionMoved: boolean,
+): Pick<Memory, 'startedAt' | 'sameAt' | 'seenTerm' | 'gaps'> {
   const { memory, store } = view
+  const { sameAt, seenTerm, gaps } = memory
   const startedAt = memory.startedAt ?? view.now
-  if (store.kind !== 'known') return { startedAt, sameAt: memory.sameAt, gaps: memory.gaps }
-  if (revisionMoved)
-    return {
-      startedAt,
-      sameAt: store.at,
-      gaps: memory.seen ? gapsAfter(memory, view.now) : memory.gaps,
-    }
-  const same = store.value.term?.modRevision === memory.seen?.revision
-  return { startedAt, sameAt: same ? store.at : memory.sameAt, gaps: memory.gaps }
+  const term = store.kind === 'known' ? store.value.term : null
+  if (store.kind !== 'known' || !term) return { startedAt, sameAt, seenTerm, gaps }
+  if (!revisionMoved) {
+    const same = term.modRevision === memory.seen?.revision
+    return { startedAt, sameAt: same ? store.at : sameAt, seenTerm, gaps }
+  }
+  // A silence that a takeover ended was no late renewal.
+  const late = memory.seen !== null && seenTerm === term.value.term
+  return {
+    startedAt,
+    sameAt: store.at,
+    seenTerm: term.value.term,
+    gaps: late ? gapsAfter(memory, view.now) : gaps,
+  }
 }
 
 /** Something runs, should answer, and does not. */

@@ -137,6 +137,13 @@ describe('the suspicion', () => {
       4500,
     )
     assert.equal(observedSilence({ ...memory, sameAt: at(-1000) }), 2000)
+    const renewed = (term: number) => {
+      const state = cluster({ recordIs: { ttl: 30_000, rules: [RULE], term } })
+      const store = known({ ...state, term: { ...state.term!, modRevision: 91n } }, NOW)
+      return decide(candidate({ store, memory: { sameAt: at(-1000), seenTerm: 5 } })).memory.gaps
+    }
+    assert.deepEqual(renewed(5), [{ ms: 2000, at: NOW }])
+    assert.deepEqual(renewed(6), [], 'a takeover is no late renewal')
     const { memory: after } = decide(candidate({ store: lost('away', at(-1)) }))
     assert.deepEqual(after.sameAt, NOW)
   })
