@@ -22,6 +22,8 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     const changed = promised(now) !== promised(old)
     if (now.rulesVersion < old.rulesVersion || (changed && now.rulesVersion === old.rulesVersion))
       report('I6', `the rules changed under one number: ${now.rulesVersion}`)
+    const blocked = now.rules?.find(rule => rule.k > rule.seats.length)
+    if (blocked) report('I6', `a rule asks for ${blocked.k} of ${blocked.seats.length} seats`)
     const kept = old.chain.filter(entry => entry.timeline >= (now.chain[0]?.timeline ?? 0))
     const same = kept.every(entry =>
       now.chain.some(e => e.timeline === entry.timeline && e.term === entry.term && e.fork === entry.fork),

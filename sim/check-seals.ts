@@ -19,10 +19,11 @@ export function checkSeals(context: CheckContext): Checks {
       if (!before || rules === null) return
       const candidate = hosts.find(host => host.memory.install === after.record.holder.install)
       if (candidate && hasEverything(context, candidate, before.record)) return
-      const stopped = hosts.filter(
-        host => sealedFor(host, base) || deadHolder(host, before.record.holder.install, candidate),
-      )
-      const seats = stopped.flatMap(host => host.postgres.directory?.seat ?? [])
+      const old = before.record.holder.install
+      const stopped = hosts.filter(host => sealedFor(host, base) || deadHolder(host, old, candidate))
+      // Whoever has more than the next leader proves nothing of what that one has.
+      const counted = stopped.filter(host => !isAhead(host, candidate))
+      const seats = counted.flatMap(host => host.postgres.directory?.seat ?? [])
       // Its leader had everything of the leaders before it, and had stopped whoever could acknowledge for them.
       const newest = rules.at(-1)
       const open =
@@ -30,7 +31,7 @@ export function checkSeals(context: CheckContext): Checks {
       if (open)
         report(
           'I6',
-          `term ${after.record.term} was taken by ${after.record.holder.name} with ${stopped.map(host => host.name).join() || 'nobody'} sealed, against ${open.k} of ${open.seats.length} of term ${open.term}`,
+          `term ${after.record.term} was taken by ${after.record.holder.name} with ${counted.map(host => host.name).join() || 'nobody'} sealed and not ahead, against ${open.k} of ${open.seats.length} of term ${open.term}`,
         )
       const kept = rules.every(rule => after.record.rules?.some(other => covers(other, rule)))
       if (!kept) report('I6', `term ${after.record.term} has forgotten a rule of the leaders before it`)
@@ -62,6 +63,13 @@ function hasEverything({ facts }: CheckContext, candidate: Host, record: TermRec
 
 function sealedFor({ memory }: Host, base: bigint): boolean {
   return memory.promise?.base === base
+}
+
+function isAhead({ postgres }: Host, candidate: Host | undefined): boolean {
+  const [theirs, own] = [postgres.directory?.copy, candidate?.postgres.directory?.copy]
+  return (
+    theirs !== undefined && own !== undefined && comparePositions(positionOf(theirs), positionOf(own)) > 0
+  )
 }
 
 /** The holder that takes the next term itself: nothing of its PostgreSQL can acknowledge any more. */

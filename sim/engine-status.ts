@@ -7,7 +7,7 @@ import type { Instance, Postgres } from './world.ts'
 const SERVER_VERSION = 150020
 
 /** @throws while it lets nobody in. */
-export function statusOf(postgres: Postgres): InstanceStatus {
+export function statusOf(postgres: Postgres, now: number): InstanceStatus {
   const { instance, directory } = postgres
   if (!instance || !directory || !instance.children.alive()) throw new Error('connection refused')
   if (!instance.postmaster.alive())
@@ -46,7 +46,7 @@ export function statusOf(postgres: Postgres): InstanceStatus {
     received: instance.received ? lsnOf(endOf(flushed)) : null,
     localWalReplayed: instance.replayBehind === null,
     receiving: instance.receiver !== null,
-    heardMs: null,
+    heardMs: instance.receiver ? now - instance.receiver.heardAt : null,
     replicationState: instance.receiver ? 'streaming' : null,
     upstream: upstreamOf(instance),
     replayPaused: false,

@@ -42,7 +42,7 @@ type Sessions = Omit<
 /** What a running instance is asked. */
 function engineSessions(world: World, postgres: Postgres, { answer, quick, session }: Answers): Sessions {
   return {
-    status: signal => answer(session(), () => statusOf(postgres), signal),
+    status: signal => answer(session(), () => statusOf(postgres, world.scheduler.now()), signal),
     accepts: signal => {
       const { instance } = postgres
       const hangs = instance?.postmaster.alive() && !instance.postmaster.running()

@@ -73,6 +73,7 @@ const SYNCHRONOUS: readonly Row[] = [
   [2, streaming.stranger, 1, 2000, 20_000],
   [2, streaming.connectionsPulled, 1, 1, 2],
   [3, streaming.diskReplaced, 0, 500, 15_000],
+  [3, streaming.copyRestored, 0, 1500, 12_000],
   [3, modes.modeChange, 1, 1, 2],
   [3, modes.nodeCountChange, 1, 1, 2],
   [2, modes.strictChange, 1, 1, 2],

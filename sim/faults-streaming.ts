@@ -1,8 +1,13 @@
 // Faults of replication: what stands between a commit and the copies that it waits for.
+import { parseLsn } from '../src/kernel/lsn.ts'
+import { decodeTerm } from '../src/stores/term-codec.ts'
+import type { Directory } from './data-directory.ts'
 import type { Fault, Undo } from './faults.ts'
+import { KEYS } from './keys.ts'
 import { freeReplay, stickReplay } from './streaming.ts'
-import { endOf } from './wal.ts'
+import { describeCopy, endOf } from './wal.ts'
 import { continueSender, endSender, holdSender, openSender, reply } from './walsenders.ts'
+import type { World } from './world.ts'
 
 const nothing: Undo = () => {}
 
@@ -47,8 +52,9 @@ export const stranger: Fault = {
     })
     const word = () => {
       if (!sender.open || !host.postgres.directory) return
-      // Nobody is there who could end it: a hole that no rule closes.
-      if (!host.agent?.process.running()) return endSender(sender)
+      // Nobody is there who could end it, or who knows that there is a rule: a hole that stays open.
+      const { process, handle } = host.agent ?? {}
+      if (!process?.running() || handle?.latest()?.view.store.kind !== 'known') return endSender(sender)
       if (endOf(host.postgres.directory.copy) > sender.flushed)
         reply(world, sender, host.postgres.directory.copy)
       world.scheduler.after(STRANGER_WORD_MS, word)
@@ -74,6 +80,41 @@ export const diskReplaced: Fault = {
     if (lost) world.log.line(host.name, 'has lost its data directory')
     return () => host.powerOn()
   },
+}
+
+/** A standby comes back with an older state of its disk, further back than the record has seen it. */
+export const copyRestored: Fault = {
+  name: 'comes back with an old copy',
+  begin: (world, host) => {
+    const { postgres } = host
+    const { directory } = postgres
+    const led = world.hosts.some(other => other !== host && other.postgres.instance?.sessions)
+    const before = world.hosts.some(other => other.disksLost > 0)
+    if (!host.up() || !led || before || postgres.instance?.phase !== 'standby' || !directory) return null
+    host.powerOff()
+    return () => {
+      const { branch, count } = directory.copy
+      const least = Math.min(count, 3)
+      if (
+        postgres.directory === directory &&
+        seenOf(world, directory) >= endOf(directory.copy) &&
+        count > least
+      ) {
+        host.disksLost++
+        directory.copy = { branch, count: least + Math.floor((count - least) / 4) }
+        world.log.line(host.name, `has an older copy at ${describeCopy(directory.copy)}`)
+      }
+      host.powerOn()
+    }
+  },
+}
+
+/** What the record says that this copy has at least. */
+function seenOf(world: World, { seat }: Directory): number {
+  const text = world.store.state.entry(KEYS.term)?.value
+  const parsed = text === undefined ? null : decodeTerm(text)
+  const seen = parsed?.ok ? parsed.value.rules?.at(-1)?.seen[seat ?? ''] : undefined
+  return Number(seen === undefined ? 0 : (parseLsn(seen) ?? 0))
 }
 
 /** Whoever is waited for is not there any more: somebody has pulled every connection. */

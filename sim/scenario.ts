@@ -57,11 +57,14 @@ export function drawScenario(random: Random, only: string | null = null): Scenar
   ] as const)
   const members = NAMES.slice(0, count)
   const clocks = plot.name === 'clocks'
-  const ttlSeconds = clocks ? random.integer(35, 60) : random.chance(0.06) ? 30 : random.integer(7, 15)
+  const given = 'steps' in plot ? plot : null
+  const drawnTtl = clocks ? random.integer(35, 60) : random.chance(0.06) ? 30 : random.integer(7, 15)
+  const ttlSeconds = given?.ttlSeconds ?? drawnTtl
   const synchronous = plot.synchronous === true || random.chance(SYNCHRONOUS_SHARE)
-  const story = 'steps' in plot ? plot.steps(random, ttlSeconds * 1000) : null
-  const last = story?.[story.length - 1]
-  const phaseMs = last ? last.at + last.forMs : random.between(12_000, 45_000)
+  const story = given?.steps(random, ttlSeconds * 1000)
+  const phaseMs = story
+    ? Math.max(...story.map(step => step.at + step.forMs))
+    : random.between(12_000, 45_000)
   const late = random.chance(0.15)
   const steps = story ?? drawSteps(random, swarm(random, plot as Theme, synchronous), phaseMs)
   return {

@@ -3,6 +3,7 @@ import { RHO } from '../src/core/timers.ts'
 import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
 import { diskFull, diskStalls, handsOver } from './faults-disk.ts'
+import * as streaming from './faults-streaming.ts'
 import type { Random } from './random.ts'
 import type { Step } from './scenario.ts'
 import { FAILSAFE_STORIES } from './stories-failsafe.ts'
@@ -10,13 +11,17 @@ import { FAILSAFE_STORIES } from './stories-failsafe.ts'
 export interface Story {
   readonly name: string
   readonly steps: (random: Random, ttlMs: number) => readonly Omit<Step, 'seed'>[]
-  /** The cluster begins in a synchronous mode. */
+  /** The cluster begins in a synchronous mode, in one that makes much of it. */
   readonly synchronous?: boolean
+  readonly promises?: Readonly<Record<string, unknown>>
+  readonly ttlSeconds?: number
   /** A leader may go on without the store. */
   readonly failsafe?: boolean
   /** The last member starts only when a step says so. */
   readonly newcomer?: boolean
 }
+
+const QUORUM = { synchronous_mode: 'quorum', synchronous_mode_strict: false }
 
 const SILENCES = [machine.agentKill, machine.agentStop, between.storeUnreachable, between.requestsCut]
 
@@ -89,6 +94,73 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
     },
   ],
   ...FAILSAFE_STORIES,
+  [
+    4,
+    {
+      // A takeover with seals is on its way to the store, and late; the old leader comes back meanwhile, and one of the
+      // sealed members is started again.
+      name: 'late takeover',
+      synchronous: true,
+      promises: { ...QUORUM, vigil: { early_takeover: true } },
+      ttlSeconds: 25,
+      steps: random => {
+        const at = random.between(500, 2500)
+        const awayMs = random.between(3500, 6000)
+        const back = at + awayMs
+        const again = random.pick([
+          machine.agentKill,
+          machine.agentKill,
+          machine.postmasterKill,
+          streaming.diskReplaced,
+          machine.powerLoss,
+        ])
+        return [
+          { at: at - 400, fault: between.lateRequests, target: 'any', forMs: 20_000 },
+          { at, fault: between.storeUnreachable, target: 'leader', forMs: 20_000 },
+          { at: at + 1, fault: between.isolated, target: 'leader', forMs: awayMs },
+          {
+            at: back - random.between(0, 1000),
+            fault: again,
+            target: 'standby',
+            forMs: random.between(100, 1500),
+          },
+          { at: back, fault: again, target: 'standby', forMs: random.between(100, 800) },
+        ]
+      },
+    },
+  ],
+  [
+    2,
+    {
+      // One standby is behind when the leader falls silent, and both are there to be asked.
+      name: 'one is behind',
+      synchronous: true,
+      promises: { ...QUORUM, synchronous_node_count: 1 },
+      steps: (random, ttlMs) => {
+        const at = random.between(3000, 8000)
+        return [
+          {
+            at: random.between(100, 2500),
+            fault: machine.slowPostgres,
+            target: 'standby',
+            forMs: at + ttlMs,
+          },
+          {
+            at,
+            fault: random.pick([between.isolated, machine.powerLoss, machine.bothKill]),
+            target: 'leader',
+            forMs: ttlMs * 1.5,
+          },
+          {
+            at: at + random.between(0, 2000),
+            fault: random.pick([machine.postmasterKill, machine.agentKill, machine.powerLoss]),
+            target: 'standby',
+            forMs: random.between(100, 3000),
+          },
+        ]
+      },
+    },
+  ],
 ]
 
 export const STORY_SHARE = 0.2

@@ -62,10 +62,12 @@ function newReceiver(world: World, postgres: Postgres, instance: Instance, sourc
     instance,
     source,
     sender: null,
+    heardAt: world.scheduler.now(),
     open: true,
     take: (sent: Copy) => {
       const { directory } = postgres
       if (!receiver.open || instance.phase !== 'standby' || !directory) return false
+      receiver.heardAt = world.scheduler.now()
       if (!contains(sent, directory.copy)) return false
       const disk = world.host(postgres.name)?.disk
       // What waits for the disk is neither flushed nor reported; the connection breaks over it.

@@ -124,6 +124,7 @@ export const THEMES: readonly Theme[] = [
     synchronous: true,
     faults: [
       streaming.diskReplaced,
+      streaming.copyRestored,
       operators.reinitialiseRequest,
       machine.powerLoss,
       between.isolated,

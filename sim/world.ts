@@ -171,6 +171,8 @@ export interface Receiver {
   readonly instance: Instance
   readonly source: Postgres
   sender: WalSender | null
+  /** When anything came last, in true time. */
+  heardAt: number
   open: boolean
   /** WAL up to here has come, and is flushed. False: it fits no more. */
   take(sent: Copy): boolean
