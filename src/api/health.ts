@@ -23,17 +23,23 @@ export function isHealthy(name: HealthName, { status, query, upMs }: HealthInput
     case 'health-leader':
       return isPrimary(status)
     case 'health-replica':
-    case 'health-async':
       return isReplica(status, query)
+    case 'health-async':
+      return isReplica(status, query) && syncRole(status) === null
+    case 'health-sync':
+      return isReplica(status, query) && syncRole(status) === 'sync_standby'
+    case 'health-quorum':
+      return isReplica(status, query) && syncRole(status) === 'quorum_standby'
     case 'health-read-only':
       return isPrimary(status) || isReplica(status, query)
     case 'health-running':
       return status.local.state === 'running' && status.local.role !== 'none'
     case 'health-read-only-sync':
-      return isPrimary(status)
-    case 'health-sync':
+      return isPrimary(status) || (isReplica(status, query) && syncRole(status) === 'sync_standby')
+    case 'health-read-only-quorum':
+      return isPrimary(status) || (isReplica(status, query) && syncRole(status) === 'quorum_standby')
     case 'health-standby-leader':
-      // No synchronous modes and no standby clusters yet: nobody is that.
+      // No standby clusters yet: nobody is that.
       return false
     case 'readiness':
       return isReady(status, query)
@@ -43,6 +49,10 @@ export function isHealthy(name: HealthName, { status, query, upMs }: HealthInput
 /** The deadline alone would call a dead PostgreSQL primary; the role alone, one that has lost the leadership. */
 function isPrimary({ local }: ClusterStatus): boolean {
   return local.leads && local.role === 'primary' && local.state === 'running'
+}
+
+function syncRole({ members }: ClusterStatus) {
+  return members.find(member => member.self)?.syncRole ?? null
 }
 
 function isReplica(status: ClusterStatus, query: URLSearchParams): boolean {

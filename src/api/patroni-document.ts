@@ -15,6 +15,7 @@ export function patroniDocument(status: ClusterStatus, scheduled: ScheduledResta
     state: local.state,
     ...instancePart(status),
     role: local.publishedRole,
+    ...syncPart(status),
     pause: status.paused || undefined,
     cluster_unlocked: status.leader === null || undefined,
     failsafe_mode_is_active: isActive(status) || undefined,
@@ -34,6 +35,12 @@ export function patroniDocument(status: ClusterStatus, scheduled: ScheduledResta
 /** As Patroni has it: on the primary that goes on, and on the members that it has asked. */
 function isActive({ local }: ClusterStatus): boolean {
   return local.failsafe.active || local.failsafe.promisedTo !== null
+}
+
+/** `sync_standby` or `quorum_standby`. */
+function syncPart({ members }: ClusterStatus): Document {
+  const role = members.find(member => member.self)?.syncRole
+  return role ? { [role]: true } : {}
 }
 
 /** What only a running PostgreSQL can say. */
@@ -115,7 +122,11 @@ function clusterMember(member: MemberStatus): Document {
       }
   return present({
     name: member.name,
-    role: member.leader ? 'leader' : member.role === 'standby_leader' ? 'standby_leader' : 'replica',
+    role: member.leader
+      ? 'leader'
+      : member.role === 'standby_leader'
+        ? 'standby_leader'
+        : (member.syncRole ?? 'replica'),
     state: member.state,
     api_url: member.apiUrl ?? undefined,
     host: member.host ?? undefined,

@@ -13,7 +13,21 @@ export function headline(first: StatusDocument): string {
   if (first.request) lines.push(requestLine(first.request))
   if (leader !== null && term && term.state !== 'serving' && term.state !== 'paused')
     lines.push(`The leadership is in state "${term.state}"${term.successor ? `, to ${term.successor}` : ''}`)
+  const commits = commitsLine(first)
+  if (commits) lines.push(commits)
   return `${lines.join('\n')}\n`
+}
+
+/** Nothing in an asynchronous cluster: that is how PostgreSQL is. */
+function commitsLine({ synchronous, leader }: StatusDocument): string | null {
+  const { mode, strict, state, k, members } = synchronous
+  if (state === 'asynchronous') return null
+  const strictly = strict ? ', strictly' : ''
+  if (state === 'degraded')
+    return `Commits wait for nobody: no standby can be waited for (${mode}${strictly})`
+  const whom = members.length === 0 ? 'nobody yet' : `${k} of ${members.join(', ')}`
+  const changing = state === 'changing' ? ', which is being changed' : ''
+  return `Commits${leader ? ` on ${leader}` : ''} wait for ${whom} (${mode}${strictly})${changing}`
 }
 
 function leaderLine({ leader, term, store, member }: StatusDocument): string {
@@ -74,12 +88,18 @@ function cells(member: Surveyed, withPort: boolean, lag: number | null): readonl
   return [
     row.name,
     row.host === null ? '' : withPort && row.port !== null ? `${row.host}:${row.port}` : row.host,
-    row.leader ? 'leader' : published.role === 'none' ? '' : published.role,
+    row.leader ? 'leader' : roleText(published, row.synchronous),
     state,
     published.timeline === null ? '' : String(published.timeline),
     row.leader ? '' : lag === null ? 'unknown' : bytesText(lag),
     note(member, published, own),
   ]
+}
+
+/** What the leader's record says of it, since a member may be behind. */
+function roleText({ role }: MemberDocument, synchronous: string | null): string {
+  if (role === 'none') return ''
+  return synchronous && role === 'standby' ? `${synchronous} ${role}` : role
 }
 
 function note({ row, answer }: Surveyed, published: MemberDocument, own: LocalDocument | null): string {

@@ -151,6 +151,15 @@ function checkTags({ tags, name }: WrittenConfig, judge: Judge): void {
     }
     judge.report('warning', 'doubtful', ['tags', 'nofailover'], words)
   }
+  const syncPriority = tags?.sync_priority
+  if (tags?.nosync !== undefined && syncPriority !== undefined && tags.nosync !== syncPriority <= 0) {
+    const words = {
+      found: String(tags.nosync),
+      expected: 'nosync or sync_priority, not both',
+      hint: 'nosync wins.',
+    }
+    judge.report('warning', 'doubtful', ['tags', 'nosync'], words)
+  }
   if (tags?.replicatefrom !== undefined && tags.replicatefrom === name) {
     const words = { found: JSON.stringify(name), expected: 'another member', hint: 'It is ignored.' }
     judge.report('warning', 'doubtful', ['tags', 'replicatefrom'], words)

@@ -210,8 +210,8 @@ const tags = object({
   noloadbalance: used(boolean, 'No reads for this member', 'false'),
   clonefrom: used(boolean, 'Preferred as a source of clones', 'false'),
   replicatefrom: used(nonEmptyText, 'Member to stream from'),
-  nosync: later(boolean, 'Never a synchronous standby'),
-  sync_priority: later(integer(), 'Preference among synchronous standbys'),
+  nosync: used(boolean, 'Never a synchronous standby'),
+  sync_priority: used(integer(), 'Preference among synchronous standbys'),
   nostream: later(boolean, 'Follows the archive only'),
 }).partial()
 

@@ -10,6 +10,7 @@ import { nearest } from './nearest.ts'
 import { mergeParameters } from './server-parameters.ts'
 import { isMapping } from './setting-kind.ts'
 import { effectiveSettings, type LocalSettings, NO_LOCAL_SETTINGS } from './settings.ts'
+import { type Contradiction, contradictions } from './synchronous/check-settings.ts'
 
 type Document = Readonly<Record<string, unknown>>
 
@@ -63,8 +64,13 @@ export function checkDynamicConfig(
     ...(isMapping(shared) ? checkSection(shared, ['postgresql'], DYNAMIC_POSTGRESQL_KEYS) : []),
     ...(isMapping(shared) ? checkParameters(shared) : []),
     ...(isMapping(own) ? checkSection(own, ['vigil'], DYNAMIC_VIGIL_KEYS) : []),
+    ...contradictions(document).map(found => ({ ...found, code: codeOf(found) })),
     ...checkTimeouts(document, local),
   ]
+}
+
+function codeOf({ severity }: Contradiction): DynamicFinding['code'] {
+  return severity === 'error' ? 'bad-value' : 'doubtful'
 }
 
 /** Whether the document may be written. */

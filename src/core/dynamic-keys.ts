@@ -123,7 +123,7 @@ export const DYNAMIC_KEYS = {
   maximum_lag_on_syncnode: key(
     bytes({ min: -1 }),
     -1,
-    'later',
+    'used',
     'A synchronous standby further behind is replaced',
   ),
   max_timelines_history: key(integer({ min: 0 }), 0, 'used', 'Rows kept in the history; 0 keeps all'),
@@ -139,9 +139,9 @@ export const DYNAMIC_KEYS = {
   ]),
   primary_race_backoff: key(seconds({ min: 0 }), 0, 'later', 'Waits before a race while WAL still arrives'),
   check_timeline: key(boolean, false, 'ignored', 'Timelines are always compared'),
-  synchronous_mode: key(synchronousMode, 'off', 'later', 'Whether commits wait for standbys'),
-  synchronous_mode_strict: key(boolean, false, 'later', 'Commits wait even when no standby is there'),
-  synchronous_node_count: key(integer({ min: 1 }), 1, 'later', 'How many standbys a commit waits for'),
+  synchronous_mode: key(synchronousMode, 'off', 'used', 'Whether commits wait for standbys'),
+  synchronous_mode_strict: key(boolean, false, 'used', 'Commits wait even when no standby is there'),
+  synchronous_node_count: key(integer({ min: 1 }), 1, 'used', 'How many standbys a commit waits for'),
   failsafe_mode: key(boolean, false, 'used', 'The primary goes on without the store if all members agree'),
   pause: key(boolean, false, 'used', 'Maintenance: nothing is started, stopped or promoted by itself'),
   member_slots_ttl: key(

@@ -3,12 +3,15 @@ import type { Lsn, Timeline } from '../kernel/lsn.ts'
 import type { MemberRecord, PublishedRole } from './cluster.ts'
 import type { Situation } from './situation.ts'
 import type { LocalStatus } from './status-local.ts'
+import { type SyncRole, syncRoleOf } from './status-synchronous.ts'
 
 export interface MemberStatus {
   readonly name: string
   readonly self: boolean
   readonly leader: boolean
   readonly role: PublishedRole
+  /** Commits wait for it; null: they do not, or it leads. */
+  readonly syncRole: SyncRole | null
   /** In Patroni's words: `running`, `streaming`, `creating replica`, ... */
   readonly state: string
   readonly host: string | null
@@ -42,13 +45,16 @@ export function memberRows(situation: Situation, context: MemberContext): readon
   const { local } = context
   const others = (situation.cluster?.members ?? []).map(member => member.value)
   const own = others.find(member => member.name === local.name)
-  return [
+  const rows = [
     ownRow(context, own ?? null),
     ...others.filter(member => member.name !== local.name).map(member => publishedRow(member, context)),
-  ].sort((a, b) => (a.name < b.name ? -1 : 1))
+  ]
+  return rows
+    .map(row => ({ ...row, syncRole: row.leader ? null : syncRoleOf(situation, row.name) }))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-function publishedRow(member: MemberRecord, context: MemberContext): MemberStatus {
+function publishedRow(member: MemberRecord, context: MemberContext): Omit<MemberStatus, 'syncRole'> {
   const leader = member.name === context.leader
   const { receiveLsn, replayLsn, xlogLocation } = member
   return {
@@ -70,7 +76,7 @@ function publishedRow(member: MemberRecord, context: MemberContext): MemberStatu
 }
 
 /** What was just seen says more than what was published a moment ago. */
-function ownRow(context: MemberContext, published: MemberRecord | null): MemberStatus {
+function ownRow(context: MemberContext, published: MemberRecord | null): Omit<MemberStatus, 'syncRole'> {
   const { local } = context
   const { instance } = local
   const standby = instance?.kind === 'standby' ? instance : null

@@ -4,6 +4,7 @@ import type { Ms } from '../kernel/time.ts'
 import type { FailoverRequest, HistoryRow, Keyed } from './cluster.ts'
 import type { LocalStatus } from './status-local.ts'
 import type { MemberStatus } from './status-members.ts'
+import type { SynchronousStatus } from './status-synchronous.ts'
 import type { TermState } from './term.ts'
 
 export interface ClusterStatus {
@@ -30,6 +31,7 @@ export interface ClusterStatus {
   readonly failsafe: Readonly<Record<string, unknown>> | null
   readonly failsafeMode: boolean
   readonly local: LocalStatus
+  readonly synchronous: SynchronousStatus
   readonly warnings: readonly Warning[]
   readonly maximumLagOnFailover: number
   readonly loopWaitMs: Ms

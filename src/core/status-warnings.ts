@@ -3,6 +3,7 @@ import { elapsedAtMost, type Ms } from '../kernel/time.ts'
 import type { Situation } from './situation.ts'
 import { healthWarnings } from './status-health.ts'
 import type { ClusterStatus, Warning } from './status-model.ts'
+import { synchronousWarnings } from './status-synchronous.ts'
 import { onlyLeaderHasAll } from './synchronous/takeover.ts'
 
 const RECEIVER_SHOWN_MS: Ms = 600_000
@@ -17,6 +18,7 @@ export function warningsOf(situation: Situation, status: Described): readonly Wa
     ...guardWarnings(situation, status),
     ...copyWarnings(status),
     ...sealWarnings(situation),
+    ...synchronousWarnings(situation),
     ...healthWarnings(situation, status.local),
     ...settingWarnings(situation, status),
   ]
@@ -137,7 +139,10 @@ function sealWarnings({ record, view, now }: Situation): readonly Warning[] {
   const { receiverAt } = view.memory
   if (promise)
     warnings.push(
-      notice('sealed', `this standby receives nothing until the leader renews or term ${promise.term} begins`),
+      notice(
+        'sealed',
+        `this standby receives nothing until the leader renews or term ${promise.term} begins`,
+      ),
     )
   if (receiverAt && elapsedAtMost(receiverAt, now) < RECEIVER_SHOWN_MS)
     warnings.push(
@@ -156,8 +161,7 @@ function sealWarnings({ record, view, now }: Situation): readonly Warning[] {
 /** Settings that a file may carry and that change nothing yet are said aloud: silence would be a promise. */
 function settingWarnings({ view }: Situation, { store }: Described): readonly Warning[] {
   const { settings } = view
-  const unused = [settings.synchronousMode !== 'off' && 'synchronous_mode'].filter(name => name !== false)
-  const warnings = unused.map(name => notice('setting-not-used', `${name} is set and not used yet`))
+  const warnings: Warning[] = []
   if (settings.standbyCluster !== null)
     warnings.push(
       alarm('standby-cluster', 'standby_cluster is set and not supported yet: nobody is promoted'),

@@ -7,6 +7,7 @@ import { type Situation, situationOf } from './situation.ts'
 import { type LocalStatus, localStatus } from './status-local.ts'
 import { memberRows } from './status-members.ts'
 import type { ClusterStatus, Leadership } from './status-model.ts'
+import { synchronousStatus } from './status-synchronous.ts'
 import { warningsOf } from './status-warnings.ts'
 import type { View } from './view.ts'
 
@@ -44,6 +45,7 @@ export function statusOf(view: View, input: StatusInput): ClusterStatus {
     failsafe: failsafeAddresses(view),
     failsafeMode: view.settings.failsafeMode,
     local,
+    synchronous: synchronousStatus(situation),
     maximumLagOnFailover: view.settings.maximumLagOnFailover,
     loopWaitMs: view.settings.loopWaitMs,
     ttlMs: view.settings.ttlMs,

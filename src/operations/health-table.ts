@@ -45,8 +45,15 @@ export const HEALTH_OPERATIONS = [
   {
     ...health,
     name: 'health-sync',
-    paths: ['/sync', '/synchronous', '/quorum'],
-    about: 'A standby that commits wait for: synchronous modes are not supported yet, so never.',
+    paths: ['/sync', '/synchronous'],
+    about: 'A running standby that commits wait for, with synchronous_mode: on.',
+    query: { ...LAG, ...TAGS },
+  },
+  {
+    ...health,
+    name: 'health-quorum',
+    paths: ['/quorum'],
+    about: 'A running standby that commits may wait for, with synchronous_mode: quorum.',
     query: { ...LAG, ...TAGS },
   },
   {
@@ -59,8 +66,15 @@ export const HEALTH_OPERATIONS = [
   {
     ...health,
     name: 'health-read-only-sync',
-    paths: ['/read-only-sync', '/read-only-synchronous', '/read-only-quorum'],
+    paths: ['/read-only-sync', '/read-only-synchronous'],
     about: 'As /primary or as /sync.',
+    query: TAGS,
+  },
+  {
+    ...health,
+    name: 'health-read-only-quorum',
+    paths: ['/read-only-quorum'],
+    about: 'As /primary or as /quorum.',
     query: TAGS,
   },
   {

@@ -12,6 +12,8 @@ export const MemberDocument = z.object({
   self: z.boolean(),
   leader: z.boolean(),
   role: z.string(),
+  /** `sync` or `quorum`: commits wait for it. */
+  synchronous: z.string().nullable(),
   state: z.string(),
   host: z.string().nullable(),
   port: z.number().nullable(),
@@ -122,6 +124,13 @@ export const StatusDocument = z.object({
       mixed: z.boolean(),
     })
     .nullable(),
+  synchronous: z.object({
+    mode: z.string(),
+    strict: z.boolean(),
+    state: z.string(),
+    k: z.number(),
+    members: z.array(z.string()),
+  }),
   paused: z.boolean(),
   request: z
     .object({
@@ -154,6 +163,7 @@ export function statusDocument(status: ClusterStatus): StatusDocument {
     system_identifier: status.systemIdentifier,
     leader: status.leader,
     term: termDocument(status),
+    synchronous: { ...status.synchronous, members: [...status.synchronous.members] },
     paused: status.paused,
     request: request && { leader: request.leader, member: request.member, scheduled_at: request.scheduledAt },
     members: status.members.map(memberDocument),
@@ -187,6 +197,7 @@ function memberDocument(member: MemberStatus): MemberDocument {
     self: member.self,
     leader: member.leader,
     role: ROLE_WORDS[member.role] ?? member.role,
+    synchronous: member.syncRole === null ? null : member.syncRole === 'sync_standby' ? 'sync' : 'quorum',
     state: member.state,
     host: member.host,
     port: member.port,

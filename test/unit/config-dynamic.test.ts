@@ -88,11 +88,7 @@ test('a configuration of Patroni with everything in it can be written', () => {
   assert.equal(isAcceptable(findings), true)
   assert.deepEqual(
     findings.map(({ path, code }) => [path.join('.'), code]),
-    [
-      ['synchronous_mode', 'not-used-yet'],
-      ['failsafe_mode', 'not-used-yet'],
-      ['standby_cluster', 'not-used-yet'],
-    ],
+    [['standby_cluster', 'not-used-yet']],
   )
 })
 
@@ -184,4 +180,34 @@ test('the nearest known word is found, and none where none is near', () => {
   assert.equal(nearest('colour', ['listen', 'name']), null)
   assert.equal(editDistance('kitten', 'sitting'), 3)
   assert.equal(editDistance('ab', 'ba'), 1)
+})
+
+for (const [what, document, path, severity] of [
+  ['strict without a mode', { synchronous_mode_strict: true }, 'synchronous_mode_strict', 'warning'],
+  [
+    'names of its own',
+    { synchronous_mode: true, postgresql: { parameters: { synchronous_standby_names: '*' } } },
+    'postgresql.parameters.synchronous_standby_names',
+    'error',
+  ],
+  [
+    'commits that wait for nobody',
+    { synchronous_mode: 'quorum', postgresql: { parameters: { synchronous_commit: false } } },
+    'postgresql.parameters.synchronous_commit',
+    'error',
+  ],
+] as const)
+  test(`a synchronous cluster with ${what} is a contradiction`, () => {
+    const [finding, ...others] = checkDynamicConfig(document)
+    assert.deepEqual([finding?.path.join('.'), finding?.severity, others.length], [path, severity, 0])
+  })
+
+test('what weakens commits is no contradiction where nobody is waited for, or where they wait anyway', () => {
+  const weak = { postgresql: { parameters: { synchronous_commit: 'off', synchronous_standby_names: 'x' } } }
+  assert.deepEqual(checkDynamicConfig({ synchronous_mode: 'off', ...weak }), [])
+  const remote = { postgresql: { parameters: { synchronous_commit: 'remote_apply' } } }
+  assert.deepEqual(
+    checkDynamicConfig({ synchronous_mode: 'on', synchronous_mode_strict: true, ...remote }),
+    [],
+  )
 })

@@ -1,6 +1,7 @@
 // The files that an instance runs with: postgresql.conf, pg_hba.conf, pg_ident.conf, in Patroni's layout.
 import { access, constants, rename, statfs } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isWeakCommit } from '../../core/synchronous/check-settings.ts'
 import { NOBODY } from '../../core/synchronous/names.ts'
 import type { InstanceSettings, Upstream } from '../../ports/engine.ts'
 import { cleanAutoConfiguration } from './auto-configuration.ts'
@@ -79,6 +80,10 @@ async function mainParameters(
     hba_file: join(host.configDirectory, 'pg_hba.conf'),
     ident_file: join(host.configDirectory, 'pg_ident.conf'),
     ...configured,
+    // What the configuration may say for everybody must not undo what the cluster promises; roles and sessions still can.
+    ...(settings.synchronousNames != null && isWeakCommit(configured['synchronous_commit'] ?? 'on')
+      ? { synchronous_commit: 'on' }
+      : {}),
     cluster_name: options.scope,
     // Nothing instead of localhost: whoever starts this by hand is reached by nobody. The guard gives the real one.
     listen_addresses: '',
