@@ -28,6 +28,7 @@ import { lockStateDirectory } from '../host/lock.ts'
 import { machineIdentity } from '../host/machine.ts'
 import { type NftShell, openNftShell } from '../host/nft-shell.ts'
 import { become, futureUser, makeStateDirectory, makeStateDirectoryAsRoot } from '../host/privileges.ts'
+import { openServiceManager } from '../host/service-manager.ts'
 import { createSystemClock } from '../host/system-clock.ts'
 import { readTlsFiles } from '../host/tls-files.ts'
 import { isVigilError, reasonOf } from '../kernel/errors.ts'
@@ -41,6 +42,7 @@ import { createLeaderStore } from '../stores/leader-store.ts'
 import { openLog } from '../telemetry/log.ts'
 import { passes, startChecks, validationChecks } from './checks.ts'
 import { storeOptions } from './store-options.ts'
+import { tellManager } from './tell-manager.ts'
 import { VERSION } from './version.ts'
 
 const USAGE = `Usage: vigild [CONFIG.yml]
@@ -168,7 +170,11 @@ async function runAgent(file: string | null): Promise<number> {
   process.on('SIGHUP', () => {
     void agent.request({ kind: 'reload', id: randomBytes(8).toString('hex') })
   })
+  const manager = openServiceManager(environment, process.pid)
+  const pulse = manager && tellManager(manager, agent, () => clock.now())
   const end = await agent.ended
+  if (pulse) clearInterval(pulse)
+  manager?.tell('STOPPING=1')
   await api.close()
   peers.close()
   if (typeof nft !== 'string') nft.close()
