@@ -18,6 +18,8 @@ export interface Options {
   /** Only prints the faults that would be drawn. */
   readonly list: boolean
   readonly reportDirectory: string | null
+  /** Keeps the logs of a good run too. */
+  readonly keep: boolean
 }
 
 export const HELP = `npm run chaos -- [options]
@@ -30,6 +32,7 @@ export const HELP = `npm run chaos -- [options]
   --faults A,B     only these: ${FAULTS.map(({ name }) => name).join(', ')}
   --list           prints the faults of this seed and ends
   --report DIR     where report.json and report.html go (a new directory below the temporary one)
+  --keep           keeps logs and decisions also when nothing is found
 It needs root, for network namespaces. Exit code 1: something happened that never may.`
 
 /** @throws with a sentence when something is wrong; null when only help was asked for. */
@@ -46,6 +49,7 @@ export function readOptions(args: readonly string[], defaultSeed: number): Optio
       faults: { type: 'string', default: '' },
       list: { type: 'boolean', default: false },
       report: { type: 'string' },
+      keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   })
@@ -63,6 +67,7 @@ export function readOptions(args: readonly string[], defaultSeed: number): Optio
     faults,
     list: values.list,
     reportDirectory: values.report ?? null,
+    keep: values.keep,
   }
 }
 

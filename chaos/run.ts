@@ -36,7 +36,7 @@ export async function runChaos(
       endedNs,
       interrupted: stop.aborted,
     })
-    keep = report.findings.length > 0
+    keep = options.keep || report.findings.length > 0
     const logs = world.close({ keep })
     return { ...report, logs }
   } catch (error) {
