@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Plugin } from 'esbuild'
-import type { Plant } from './plants.ts'
+import type { Plant } from './plant.ts'
 
 export interface Bundle {
   readonly program: string

@@ -2,7 +2,8 @@
 import { fileURLToPath } from 'node:url'
 import { bundleWith } from './bundle.ts'
 import { runSeeds, type Seeds } from './many.ts'
-import { PLANTS, type Plant } from './plants.ts'
+import type { Plant } from './plant.ts'
+import { PLANTS } from './plants.ts'
 import type { RunResult } from './simulate.ts'
 
 const SEEDS_MAX = 2000

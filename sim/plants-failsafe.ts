@@ -1,5 +1,5 @@
 // Mistakes in going on without the store that the simulation has to catch.
-import type { Plant } from './plants.ts'
+import type { Plant } from './plant.ts'
 
 export const FAILSAFE_PLANTS: readonly Plant[] = [
   {

@@ -1,23 +1,6 @@
 // Mistakes that the simulation has to catch: each is a change of the sources, made while they are bundled.
+import type { Plant } from './plant.ts'
 import { FAILSAFE_PLANTS } from './plants-failsafe.ts'
-
-export interface Patch {
-  readonly file: string
-  /** Exactly once in the file. */
-  readonly find: string
-  readonly replace: string
-}
-
-export interface Plant {
-  readonly name: string
-  /** What is wrong with it, and what asks for it to be caught. */
-  readonly mistake: string
-  /** The invariants that it breaks. */
-  readonly breaks: readonly string[]
-  readonly patches: readonly Patch[]
-  /** Theme or story in which it shows soonest. */
-  readonly theme?: string
-}
 
 const LEADERSHIP = 'src/agent/leadership.ts'
 const TRANSACTION = 'src/core/transaction.ts'

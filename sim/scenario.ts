@@ -3,9 +3,9 @@
 import { RHO } from '../src/core/timers.ts'
 import type { Habits } from './clients.ts'
 import { CHOICES, type Choice } from './fault-choices.ts'
-import type { Fault } from './faults.ts'
 import type { Random } from './random.ts'
-import { STORIES, STORY_SHARE, type Story } from './stories.ts'
+import { STORIES, STORY_SHARE } from './stories.ts'
+import type { Step, Story } from './story.ts'
 import { THEME_WEIGHT, THEMES, type Theme } from './themes.ts'
 
 export interface Scenario {
@@ -28,19 +28,6 @@ export interface Scenario {
   /** The last member starts only when a step says so. */
   readonly newcomer: boolean
 }
-
-export interface Step {
-  readonly at: number
-  readonly fault: Fault
-  readonly target: Target
-  /** Until it is taken back. */
-  readonly forMs: number
-  /** Of the chance that it takes for itself: the same whatever else is done. */
-  readonly seed: number
-}
-
-/** Found when the step begins. */
-export type Target = 'leader' | 'standby' | 'any'
 
 const NAMES = ['amber', 'birch', 'cedar', 'dahlia', 'elder']
 const SYNCHRONOUS_SHARE = 0.4

@@ -1,7 +1,7 @@
 // A run as a file: the seed that draws its cluster, and what is done to it, step by step.
 import { faultNamed } from './fault-choices.ts'
-import type { Step, Target } from './scenario.ts'
 import { draw, type Plan } from './simulate.ts'
+import type { Step, Target } from './story.ts'
 
 export interface Script {
   readonly seed: number

@@ -5,7 +5,8 @@ import type { Checker, Violation } from './checker.ts'
 import { healEverything, obstacleToHealth } from './health.ts'
 import type { SimLog } from './log.ts'
 import { type Random, seededRandom } from './random.ts'
-import { drawScenario, type Scenario, type Step, type Target } from './scenario.ts'
+import { drawScenario, type Scenario } from './scenario.ts'
+import type { Step, Target } from './story.ts'
 import type { Host, World } from './world.ts'
 
 /** What decides a run. */

@@ -4,8 +4,7 @@ import type { Fault } from './faults.ts'
 import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
 import type { Random } from './random.ts'
-import type { Step } from './scenario.ts'
-import type { Story } from './stories.ts'
+import type { Step, Story } from './story.ts'
 
 /** A member that nobody has seen before. */
 const joins: Fault = {

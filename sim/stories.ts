@@ -4,22 +4,8 @@ import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
 import { diskFull, diskStalls, handsOver } from './faults-disk.ts'
 import * as streaming from './faults-streaming.ts'
-import type { Random } from './random.ts'
-import type { Step } from './scenario.ts'
 import { FAILSAFE_STORIES } from './stories-failsafe.ts'
-
-export interface Story {
-  readonly name: string
-  readonly steps: (random: Random, ttlMs: number) => readonly Omit<Step, 'seed'>[]
-  /** The cluster begins in a synchronous mode, in one that makes much of it. */
-  readonly synchronous?: boolean
-  readonly promises?: Readonly<Record<string, unknown>>
-  readonly ttlSeconds?: number
-  /** A leader may go on without the store. */
-  readonly failsafe?: boolean
-  /** The last member starts only when a step says so. */
-  readonly newcomer?: boolean
-}
+import type { Story } from './story.ts'
 
 const QUORUM = { synchronous_mode: 'quorum', synchronous_mode_strict: false }
 

@@ -34,6 +34,10 @@ export interface Context {
   reportedAt: Instant | null
   /** Highest revision of the store in any read: a lower one is an old read. */
   storeRevision: bigint
+  /** Since when every read has shown a lower one. */
+  storeOldSince: Instant | null
+  /** When the newest revision of the record was last kept on disk. */
+  revisionKeptAt: Instant | null
   /** The store has not answered since; null: it has. */
   storeLostSince: Instant | null
   /** Members as they were last published, those whose key has gone included. */
@@ -65,6 +69,8 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     notKept: null,
     reportedAt: null,
     storeRevision: 0n,
+    storeOldSince: null,
+    revisionKeptAt: null,
     storeLostSince: null,
     membersKnown: [],
     holderKnown: null,

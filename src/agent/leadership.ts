@@ -59,7 +59,7 @@ export async function credit(context: Context, attempt: Attempt, revision: bigin
     ...context.memory,
     attempts: [],
     settled: true,
-    seen: { revision, at: clock.now(), nonce: attempt.nonce },
+    seen: { revision, at: clock.now(), nonce: attempt.nonce, seed: attempt.record.seed?.id },
     led: attempt.after === 'nothing' ? null : ledBy(attempt.record, revision),
     storeFailures: 0,
     failsafe: null,

@@ -6,7 +6,7 @@ import { ATTEMPT_LIMIT_MS } from '../core/timers.ts'
 import type { View } from '../core/view.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import { known, lost, type Reading } from '../kernel/reading.ts'
-import { type Ms, remaining } from '../kernel/time.ts'
+import { elapsedAtLeast, type Ms, remaining } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import type { HealthWatch } from './health-watch.ts'
 import { watchHolder } from './holder-watch.ts'
@@ -21,6 +21,7 @@ const DOUBTED_DIRECTORY_LIMIT_MS: Ms = 300
 /** Shortly before the deadline and after it no look may hold up a kill. */
 const URGENT_LIMIT_MS: Ms = 200
 const URGENT_BEFORE_MS: Ms = 1000
+const OLD_STATE_MS: Ms = 3000
 
 export async function observe(context: Context, peers: PeerWatch, health: HealthWatch): Promise<View> {
   const { ports, options } = context
@@ -85,9 +86,15 @@ async function readStore(context: Context): Promise<Reading<ClusterState>> {
   }
   context.storeLostSince = null
   // After a pause of its process etcd 3.4 may answer with an old state (reliability §1.5): as good as no answer.
-  if (found.value.revision < context.storeRevision && found.value.clusterId === storeClusterOf(context))
-    return lost('the store answered with an old state', context.ports.clock.now())
-  if (found.value.revision > context.storeRevision) context.storeRevision = found.value.revision
+  const now = context.ports.clock.now()
+  const older =
+    found.value.revision < context.storeRevision && found.value.clusterId === storeClusterOf(context)
+  context.storeOldSince = older ? (context.storeOldSince ?? now) : null
+  const { storeOldSince } = context
+  if (storeOldSince && elapsedAtLeast(storeOldSince, now) < OLD_STATE_MS)
+    return lost('the store answered with an old state', now)
+  // For so long it is no late answer: the store itself went back in time, and the decision is to know.
+  context.storeRevision = found.value.revision
   return found
 }
 

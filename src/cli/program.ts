@@ -11,6 +11,7 @@ import { explain } from './verb-explain.ts'
 import { failover, type LeaderChange, switchover } from './verb-leader.ts'
 import { history, logs, status, version } from './verb-look.ts'
 import { type ReinitOptions, type RestartOptions, reinit, reload, restart } from './verb-members.ts'
+import { reseed } from './verb-store.ts'
 
 /** Runs one command and gives its exit status. Never throws for what an operator can act on. */
 export async function runCli(args: readonly string[], world: Surroundings): Promise<number> {
@@ -74,6 +75,7 @@ export function createProgram(around: Surroundings, started: (exit: Promise<numb
   leaderVerbs(program, perform)
   memberVerbs(program, perform)
   configVerbs(program, perform, around)
+  storeVerbs(program, perform)
   return program
 }
 
@@ -193,6 +195,13 @@ function memberVerbs(program: Commander, perform: Perform): void {
     .action((names: string[], options: ReinitOptions & VerbOptions) =>
       perform(command => reinit(command, names, options), options),
     )
+}
+
+function storeVerbs(program: Commander, perform: Perform): void {
+  const store = program.command('store').description('The consensus store of the cluster.')
+  changing(store.command('reseed'), 'reseed-store')
+    .argument('[cluster]')
+    .action((_: string | undefined, options: VerbOptions) => perform(reseed, options))
 }
 
 interface EditFlags extends VerbOptions {

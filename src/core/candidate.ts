@@ -32,7 +32,9 @@ export type Exclusion = 'released' | 'handed-over' | 'waited-out' | 'leader-seal
  */
 export function exclusionOf(s: Situation): Exclusion | null {
   const { record } = s
-  if (!record || record.state === 'paused') return null
+  if (!record) return null
+  // Nobody counts a deadline in a pause: that its holder is gone for good is an operator's word.
+  if (record.state === 'paused') return s.waitedOut && isLossAccepted(s) ? 'waited-out' : null
   if (record.state === 'released') return 'released'
   if (record.state === 'handover' && record.successor === s.view.me.name && s.view.endsWithShutdown)
     return 'handed-over'
@@ -94,7 +96,7 @@ export function rightObstacle(s: Situation): string | null {
   const unfit = unfitness(s)
   if (unfit) return unfit
   if (foreignLeaderKey(s)) return 'the leader key names somebody who is not the holder'
-  return wentBack(s, s.end) ? 'the copy holds less than it had reported' : null
+  return wentBack(s, s.end) && !isLossAccepted(s) ? 'the copy holds less than it had reported' : null
 }
 
 /** What stands against leading here, beside the right to: disks, crashes, replay that is held back. */

@@ -14,6 +14,8 @@ export interface MemberMemory {
   readonly machine: string
   /** The store's cluster this member belongs to; null before the first contact. */
   readonly storeCluster: string | null
+  /** The operator's new beginning that the numbers below count from; null: the first one. */
+  readonly storeSeed: string | null
   readonly termMax: number
   readonly revisionMax: bigint
   readonly rulesVersionMax: number
@@ -39,6 +41,7 @@ export function freshMemory(install: string, machine: string): MemberMemory {
     install,
     machine,
     storeCluster: null,
+    storeSeed: null,
     termMax: 0,
     revisionMax: 0n,
     rulesVersionMax: 0,

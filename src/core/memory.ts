@@ -2,6 +2,7 @@
 import type { Lsn, Position } from '../kernel/lsn.ts'
 import type { Instant, Ms } from '../kernel/time.ts'
 import type { Failsafe, FailsafePromise, Led } from './failsafe.ts'
+import type { LastKnown } from './seed.ts'
 import type { Names } from './synchronous/names.ts'
 import type { TermRecord } from './term.ts'
 
@@ -33,9 +34,17 @@ export interface NamesProof {
 
 export const ATTEMPTS_KEPT = 4
 
+export interface Seen {
+  readonly revision: bigint
+  readonly at: Instant
+  readonly nonce?: string
+  /** Revisions of one beginning of the store only can be compared. */
+  readonly seed?: string | undefined
+}
+
 export interface Memory {
   /** The newest revision of the term record, and when this process first received it. */
-  readonly seen: { readonly revision: bigint; readonly at: Instant; readonly nonce?: string } | null
+  readonly seen: Seen | null
   /** Newest first. */
   readonly attempts: readonly Attempt[]
   /** One own transaction has succeeded since the start and since the last unknown result. */
@@ -117,6 +126,8 @@ export interface Memory {
   readonly lostTerm: number | null
   /** Looks at the store and transactions in a row that had no answer. */
   readonly storeFailures: number
+  /** Of the store while it could be trusted. */
+  readonly lastKnown: LastKnown | null
   /** The leader asks the others, since the store does not answer. */
   readonly failsafe: Failsafe | null
   /** The `/failsafe` key as last read. */
@@ -184,6 +195,7 @@ export const EMPTY_MEMORY: Memory = {
   led: null,
   lostTerm: null,
   storeFailures: 0,
+  lastKnown: null,
   failsafe: null,
   failsafeKey: null,
   failsafePromise: null,

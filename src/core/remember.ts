@@ -5,6 +5,7 @@ import { ledStill } from './failsafe.ts'
 import { leadingTrouble } from './health.ts'
 import type { Memory } from './memory.ts'
 import { namesake } from './own-name.ts'
+import { lastKnownOf } from './reseed.ts'
 import { isDead, type Situation, situationOf } from './situation.ts'
 import { seatsSeen, strangers } from './synchronous/seats.ts'
 import { gapsAfter } from './synchronous/suspicion.ts'
@@ -36,6 +37,7 @@ export function remember(view: View): Memory {
     nameTakenSince: namesake(s) ? (memory.nameTakenSince ?? view.now) : null,
     excludedSince: excluded ? ((revisionMoved ? null : memory.excludedSince) ?? view.now) : null,
     led: ledStill(s),
+    lastKnown: lastKnownOf(s),
     failsafeKey: s.cluster ? (s.cluster.failsafe?.value ?? null) : memory.failsafeKey,
     storeFailures: view.store.kind === 'lost' ? memory.storeFailures + 1 : memory.storeFailures,
     promotionMarked: isDead(s) && memory.promotionMarked,
@@ -61,8 +63,10 @@ function seenOf(view: View): Memory['seen'] {
   const { seen } = view.memory
   if (view.store.kind !== 'known') return seen
   const { term } = view.store.value
-  if (!term || (seen && term.modRevision <= seen.revision)) return seen
-  return { revision: term.modRevision, nonce: term.value.nonce, at: view.store.at }
+  if (!term) return seen
+  const seed = term.value.seed?.id
+  if (seen && seen.seed === seed && term.modRevision <= seen.revision) return seen
+  return { revision: term.modRevision, nonce: term.value.nonce, seed, at: view.store.at }
 }
 
 /** What the suspicion of a silent leader is made of; an old read, which shows a lower revision, says nothing. */

@@ -5,6 +5,7 @@ import type { ClusterState, MemberRecord } from './cluster.ts'
 import type { GuardStatus } from './guard-status.ts'
 import type { ControlData, PrimaryStatus, StandbyStatus } from './instance.ts'
 import { type Lineage, lineageOf } from './lineage.ts'
+import { isReseed } from './seed.ts'
 import type { TermRecord } from './term.ts'
 import { GUARD_ECHO_MAX_MS, waitOf } from './timers.ts'
 import type { View } from './view.ts'
@@ -137,6 +138,7 @@ function endOf(running: Running): Position | null {
 
 function frozenReason(view: View, cluster: ClusterState): string | null {
   const { remembered } = view
+  if (cluster.term && isReseed(remembered, cluster.term.value, cluster.clusterId)) return null
   if (remembered.storeCluster !== null && remembered.storeCluster !== cluster.clusterId)
     return 'the store is another one than before'
   const term = cluster.term
@@ -145,7 +147,9 @@ function frozenReason(view: View, cluster: ClusterState): string | null {
   if (!term) return remembered.termMax > 0 ? 'the term record has disappeared' : null
   if (term.value.cluster !== cluster.clusterId) return 'the term record was written for another store'
   if (term.value.term < remembered.termMax) return 'the term went backward'
-  if (term.modRevision < remembered.revisionMax) return 'the store went backward'
+  const { seen } = view.memory
+  const sooner = seen && seen.seed === term.value.seed?.id && term.modRevision < seen.revision
+  if (sooner || term.modRevision < remembered.revisionMax) return 'the store went backward'
   if (term.value.rulesVersion < remembered.rulesVersionMax) return 'the rules went backward'
   return null
 }

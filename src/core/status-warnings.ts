@@ -40,7 +40,7 @@ function storeWarnings({ cluster, frozen, unresolved }: Situation, status: Descr
     warnings.push(
       alarm(
         'store-frozen',
-        `nobody can be promoted: ${frozen}. An operator must decide which store is right`,
+        `nobody can be promoted: ${frozen}. Bring the right store back, or accept this one with "vigil store reseed"`,
       ),
     )
   for (const { key, reason } of cluster?.damaged ?? [])

@@ -36,6 +36,12 @@ export interface ChainEntry {
   readonly lossAccepted?: boolean
 }
 
+/** A new beginning of the store, made by an operator: `from` are the stores that it continues. */
+export interface Seed {
+  readonly id: string
+  readonly from: readonly string[]
+}
+
 export interface TermRecord {
   readonly v: 1
   /** Identity of the store's cluster at the last (re-)seed. */
@@ -64,6 +70,8 @@ export interface TermRecord {
   /** In `released` after a clean stop: where the shutdown checkpoint ends. */
   readonly final: Position | null
   readonly mixed: boolean
+  /** Absent in a store that was never begun anew. */
+  readonly seed?: Seed | undefined
 }
 
 export const CHAIN_KEPT = 32

@@ -21,6 +21,7 @@ const Stored = z.object({
   install: z.string().min(1),
   machine: z.string(),
   storeCluster: z.string().nullable(),
+  storeSeed: z.string().nullable().default(null),
   termMax: z.int().nonnegative(),
   revisionMax: z.string().regex(/^\d+$/).transform(BigInt),
   rulesVersionMax: z.int().nonnegative(),

@@ -5,6 +5,7 @@ import {
   ConfigBody,
   FailsafeBody,
   ReinitializeBody,
+  ReseedBody,
   RestartBody,
   SealBody,
   SwitchoverBody,
@@ -14,6 +15,7 @@ import type { Desk } from './desk.ts'
 import { planWithdrawal } from './failover-key.ts'
 import { planFailsafe } from './failsafe.ts'
 import { planReinitialize, planReload } from './member-requests.ts'
+import { planReseed } from './reseed.ts'
 import { planRestart, planUnscheduling } from './restart.ts'
 import { planSeal } from './seal.ts'
 import { planFailover, planSwitchover } from './switchover.ts'
@@ -41,6 +43,7 @@ export const ACTION_PLANNERS: Readonly<Record<ActionName, Planner>> = {
   'cancel-restart': desk => planUnscheduling(desk),
   seal: withBody(SealBody, planSeal),
   'ask-failsafe': withBody(FailsafeBody, planFailsafe),
+  'reseed-store': withBody(ReseedBody, planReseed),
   reinitialize: withBody(ReinitializeBody, planReinitialize),
 }
 

@@ -98,11 +98,15 @@ export const SealReply = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('refused'), reason: z.string(), revision: Revision.nullable() }),
 ]) satisfies z.ZodType<SealAnswer>
 
+/** `scope`: typed by whoever means it. */
+export const ReseedBody = z.strictObject({ scope: Name })
+
 export const ConfigBody = z.record(z.string(), z.unknown())
 
 export type SwitchoverBody = z.infer<typeof SwitchoverBody>
 export type RestartBody = z.infer<typeof RestartBody>
 export type ReinitializeBody = z.infer<typeof ReinitializeBody>
 export type FailsafeBody = z.infer<typeof FailsafeBody>
+export type ReseedBody = z.infer<typeof ReseedBody>
 export type SealBody = z.infer<typeof SealBody>
 export type ConfigBody = z.infer<typeof ConfigBody>

@@ -25,7 +25,11 @@ async function planChange(desk: Desk, change: Change, body: SwitchoverBody): Pro
   const status = desk.status()
   if (!status) return refused(503, 'This member has not looked at the cluster yet')
   if (status.store.kind === 'lost') return refused(503, `The store does not answer: ${status.store.reason}`)
-  const request = { leader: body.leader ?? null, candidate: body.candidate ?? body.member ?? null }
+  const request = {
+    leader: body.leader ?? null,
+    candidate: body.candidate ?? body.member ?? null,
+    acceptLoss: body.accept_loss === true,
+  }
   const problem = formProblem(change, request, status, body.scheduled_at ?? null)
   if (problem) return problem
   const time = body.scheduled_at ? askedTime(body.scheduled_at, desk.clock.wallTime()) : null
@@ -56,11 +60,12 @@ async function planChange(desk: Desk, change: Change, body: SwitchoverBody): Pro
 interface Asked {
   readonly leader: string | null
   readonly candidate: string | null
+  readonly acceptLoss: boolean
 }
 
 function formProblem(
   change: Change,
-  { leader, candidate }: Asked,
+  { leader, candidate, acceptLoss }: Asked,
   status: ClusterStatus,
   scheduledAt: string | null,
 ): Plan | null {
@@ -68,7 +73,9 @@ function formProblem(
   if (change === 'switchover' && !leader) return refused(400, 'A switchover needs the name of the leader')
   if (status.paused && scheduledAt) return refused(400, 'Cannot schedule a switchover in maintenance mode')
   if (status.paused && !candidate) return refused(400, 'In maintenance mode a switchover needs a candidate')
-  if (status.paused) return refused(412, 'In maintenance mode nobody hands over: resume first')
+  // The way out of a pause whose leader is gone for good.
+  const orphaned = acceptLoss && status.leader === null
+  if (status.paused && !orphaned) return refused(412, 'In maintenance mode nobody hands over: resume first')
   if (candidate && candidate === (leader ?? status.leader))
     return refused(400, 'The candidate is the leader already')
   if (change === 'switchover' && status.leader === null)

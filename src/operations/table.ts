@@ -3,6 +3,7 @@ import {
   ConfigBody,
   FailsafeBody,
   ReinitializeBody,
+  ReseedBody,
   RestartBody,
   SealBody,
   SwitchoverBody,
@@ -116,7 +117,8 @@ const ACTIONS = [
     name: 'failover',
     method: 'POST',
     paths: ['/failover'],
-    about: 'Makes a named candidate the leader, also when nobody leads. With `leader` it is a switchover.',
+    about:
+      'Makes a named candidate the leader, also when nobody leads. With `leader` it is a switchover. With `accept_loss` the candidate leads although it may lack what was acknowledged, and also in maintenance mode, once the last leader has been silent for its ttl.',
     body: SwitchoverBody,
     needs: ['the candidate may lead and answers'],
     answers: {
@@ -223,6 +225,28 @@ const ACTIONS = [
     needs: ['this member does not lead, and another one does', 'no copy is being made, or `force`'],
     answers: { 200: 'started', 503: 'the reason why not' },
     verb: 'reinit',
+  },
+  {
+    ...action,
+    name: 'reseed-store',
+    method: 'POST',
+    paths: ['/vigil/reseed'],
+    about:
+      'Begins the term record anew in a store that was restored, emptied or replaced. The members then trust the store as it is now, and the most advanced of them leads. `scope` is the name of the cluster, typed by whoever means it.',
+    body: ReseedBody,
+    needs: [
+      'this member does not trust the store as it is',
+      'no member that answers runs as primary',
+      'no member that answers knows a later term',
+    ],
+    answers: {
+      200: 'done',
+      400: 'a field is missing or cannot be read',
+      409: 'the record has just changed',
+      412: 'a condition is not met',
+      503: 'the store does not answer, or not known to be done',
+    },
+    verb: 'store reseed',
   },
   {
     ...action,

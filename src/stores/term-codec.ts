@@ -62,6 +62,7 @@ const Term = z.object({
   successor: MemberName.nullable(),
   final: PositionText.nullable(),
   mixed: z.boolean(),
+  seed: z.object({ id: Identifier, from: z.array(Identifier) }).optional(),
 }) satisfies z.ZodType<TermRecord>
 
 /** Never throws. */
@@ -108,6 +109,7 @@ function termText(record: TermRecord): string {
     successor: record.successor,
     final: positionText(record.final),
     mixed: record.mixed,
+    ...(record.seed && { seed: record.seed }),
   })
 }
 

@@ -249,6 +249,7 @@ export function view(change: ViewChange = {}): View {
       install: `i-${name}`,
       machine: `m-${name}`,
       storeCluster: '1',
+      storeSeed: null,
       termMax: 12,
       revisionMax: 7n,
       rulesVersionMax: 0,

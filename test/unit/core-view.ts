@@ -241,6 +241,7 @@ export function view(change: ViewChange = {}): View {
       install: 'birch-1',
       machine: 'birch-machine',
       storeCluster: 'store-1',
+      storeSeed: null,
       termMax: 5,
       revisionMax: 80n,
       rulesVersionMax: 0,

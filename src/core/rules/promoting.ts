@@ -269,10 +269,15 @@ function chainEntries(s: Situation): readonly ChainEntry[] | null {
   return switches
     .filter(({ timeline }) => timeline >= oldest && !record.chain.some(entry => entry.timeline === timeline))
     .map(entry => ({
-      term: record.term - (record.timelineMax - entry.timeline),
+      term: ownTerm(s, entry.timeline) ?? record.term - (record.timelineMax - entry.timeline),
       ...entry,
       ...(entry.timeline === record.timelineMax && isLossAccepted(s) && { lossAccepted: true }),
     }))
+}
+
+/** After a new beginning of the store numbers and terms no longer grow together. */
+function ownTerm(s: Situation, timeline: Timeline): number | null {
+  return s.view.remembered.promotions.find(known => known.timeline === timeline)?.term ?? null
 }
 
 /** Patroni's `/history`: one row for each timeline that ended. */
