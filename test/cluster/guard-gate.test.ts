@@ -12,19 +12,11 @@ let lab: GuardLab
 before(async () => {
   lab = await openGuardLab()
 })
-afterEach(async () => {
-  await lab.reset()
-  removeTable()
-})
+afterEach(() => lab.reset())
 afterAll(() => lab.close())
 
 const table = () => `vigil_127_0_0_1_${lab.port}`
 const nft = (...words: string[]) => execFileSync('nft', words, { encoding: 'utf8', stdio: 'pipe' })
-
-function removeTable(): void {
-  nft('add', 'table', 'inet', table())
-  nft('delete', 'table', 'inet', table())
-}
 
 /** Whether the server at the port takes a connection within a moment. */
 function reachable(port: number): Promise<boolean> {

@@ -12,6 +12,7 @@ import type { WatchdogSettings } from '../../src/guard/watchdog.ts'
 import { type Instant, later } from '../../src/kernel/time.ts'
 import type { Guard, GuardAnswer, GuardStatus, StartCommand } from '../../src/ports/guard.ts'
 import { databaseUser, giveTo, switchUser } from '../lab/database-user.ts'
+import { type Disk, makeDisk } from '../lab/disk.ts'
 import { freePorts } from '../lab/free-ports.ts'
 import { bundleProgram } from '../lab/node-program.ts'
 import { isAlive, killAll, processesIn, sendSignal } from '../lab/processes.ts'
@@ -28,6 +29,7 @@ export interface GuardLab {
   readonly directory: string
   readonly stateDirectory: string
   readonly dataDirectory: string
+  readonly disk: Disk | null
   readonly port: number
   readonly command: StartCommand
   readonly guardCommand: readonly [string, ...string[]]
@@ -63,6 +65,8 @@ export interface Clients {
   settle(): Promise<void>
 }
 
+const DISK_MEGABYTES = 300
+
 /** What the protocol assumes for the time from the guard's deadline to the last possible acknowledgement (A4: F). */
 export const MARGIN_MS = 1000
 
@@ -71,19 +75,23 @@ export interface GuardLabOptions {
   readonly settings?: readonly string[]
   /** In front of the command that starts the guard: another cgroup, another namespace. */
   readonly enter?: readonly string[]
+  /** The data directory on a file system of its own. */
+  readonly disk?: boolean
   readonly watchdog?: (directory: string) => WatchdogSettings
 }
 
 export async function openGuardLab({
   settings = [],
   enter = [],
+  disk: ownDisk = false,
   watchdog,
 }: GuardLabOptions = {}): Promise<GuardLab> {
   const user = databaseUser()
   const directory = mkdtempSync(join(tmpdir(), 'vigil-guard-'))
   chmodSync(directory, 0o755)
   giveTo(user, directory)
-  const [stateDirectory, dataDirectory] = [join(directory, 'state'), join(directory, 'data')]
+  const disk = ownDisk ? makeDisk(join(directory, 'disk'), DISK_MEGABYTES) : null
+  const [stateDirectory, dataDirectory] = [join(directory, 'state'), join(disk?.place ?? directory, 'data')]
   mkdirSync(stateDirectory, { mode: 0o700 })
   giveTo(user, stateDirectory)
   const [port] = freePorts(1) as [number]
@@ -100,6 +108,7 @@ export async function openGuardLab({
   const command = postgresCommand(dataDirectory, port, directory)
   const children: ChildProcess[] = []
   const guards: Guard[] = []
+  let gateUsed = false
 
   function launch(program: readonly string[], options: object): ChildProcess {
     const child = spawn(program[0]!, [...program.slice(1), JSON.stringify(options)], {
@@ -114,12 +123,15 @@ export async function openGuardLab({
     for (const child of children.splice(0)) if (child.pid) sendSignal(child.pid, 'SIGKILL')
     killAll(() => processesStartedWith('--state', stateDirectory))
     killAll(() => processesIn(dataDirectory))
+    if (gateUsed) removeGate(port)
+    gateUsed = false
   }
 
   return {
     directory,
     stateDirectory,
     dataDirectory,
+    disk,
     port,
     command,
     guardCommand: guardLaunch,
@@ -137,6 +149,7 @@ export async function openGuardLab({
       return guard
     },
     agent(options) {
+      gateUsed ||= options.gate === true
       const settings: AgentOptions = {
         ...{ stateDirectory, dataDirectory, guardCommand: guardLaunch, command, port },
         ...{ term: 1, ttl: 3000, renewMs: 250, fence: false, ...options },
@@ -165,7 +178,9 @@ export async function openGuardLab({
       rmSync(join(stateDirectory, 'guard.run'), { force: true })
     },
     close() {
+      disk?.thaw()
       endEverything()
+      if (disk) execFileSync('umount', [disk.place])
       rmSync(directory, { recursive: true, force: true, maxRetries: 3 })
     },
   }
@@ -188,6 +203,12 @@ export async function makePrimary(lab: GuardLab, guard: Guard, term: number, ttl
 export function done(answer: GuardAnswer): GuardStatus {
   if (answer.kind !== 'done') throw new Error(`${answer.kind}: ${answer.reason}`)
   return answer.status
+}
+
+/** Of the table that the gate at this port has made, or of none. */
+function removeGate(port: number): void {
+  const table = ['inet', `vigil_127_0_0_1_${port}`]
+  for (const verb of ['add', 'delete']) execFileSync('nft', [verb, 'table', ...table])
 }
 
 function initialise(dataDirectory: string, settings: readonly string[]): void {

@@ -5,10 +5,12 @@ import { join } from 'node:path'
 import type { Host } from './host.ts'
 import { processState, sendSignal } from './processes.ts'
 
+type Frozen = Pick<Host, 'name' | 'processes'>
+
 const FREEZER = '/sys/fs/cgroup/freezer'
 const LOOKS = 20
 
-export function freezeHost(host: Host): 'freezer' | 'signals' {
+export function freezeHost(host: Frozen): 'freezer' | 'signals' {
   const group = groupOf(host)
   if (group === null) {
     stopAll(host)
@@ -22,7 +24,7 @@ export function freezeHost(host: Host): 'freezer' | 'signals' {
 }
 
 /** Whether it stood still by the freezer. Signals are undone by `continueAll`. */
-export function thawHost(host: Host): void {
+export function thawHost(host: Frozen): void {
   const group = groupOf(host)
   if (group === null || !existsSync(group)) return
   writeFileSync(join(group, 'freezer.state'), 'THAWED')
@@ -39,11 +41,11 @@ export function thawHost(host: Host): void {
 }
 
 /** Wakes processes that a signal has stopped: those, or all of the host. */
-export function continueAll(host: Host, pids: readonly number[] = host.processes()): void {
+export function continueAll(host: Frozen, pids: readonly number[] = host.processes()): void {
   for (const pid of pids) if (processState(pid)?.state === 'T') sendSignal(pid, 'SIGCONT')
 }
 
-function groupOf(host: Host): string | null {
+function groupOf(host: Frozen): string | null {
   return existsSync(FREEZER) ? join(FREEZER, `vigil-lab-${process.pid}-${host.name}`) : null
 }
 
@@ -55,7 +57,7 @@ function move(pid: number, group: string): void {
   }
 }
 
-function stopAll(host: Host): void {
+function stopAll(host: Frozen): void {
   for (let look = 0; look < LOOKS; look += 1) {
     const running = host.processes().filter(pid => !'TZX'.includes(processState(pid)?.state ?? 'X'))
     if (running.length === 0) return
