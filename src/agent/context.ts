@@ -1,11 +1,13 @@
 // The one mutable thing of an agent: what it carries from tick to tick.
 import type { MemberRecord } from '../core/cluster.ts'
+import type { Evidence } from '../core/evidence.ts'
 import type { HistoryLine } from '../core/instance.ts'
 import type { Job } from '../core/job.ts'
 import { EMPTY_MEMORY, type Memory } from '../core/memory.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import type { Settings } from '../core/settings.ts'
 import type { HolderContact } from '../core/synchronous/seal.ts'
+import type { TermRecord } from '../core/term.ts'
 import type { Instant } from '../kernel/time.ts'
 import type { AgentOptions, AgentPorts } from './options.ts'
 import type { SealRound } from './seal-watch.ts'
@@ -43,10 +45,17 @@ export interface Context {
   /** Members as they were last published, those whose key has gone included. */
   membersKnown: readonly MemberRecord[]
   /** Of the record that was read last. */
-  holderKnown: { readonly install: string; readonly apiUrl: string; readonly connUrl: string } | null
+  holderKnown: {
+    readonly install: string
+    readonly apiUrl: string
+    readonly connUrl: string
+    readonly record: TermRecord
+  } | null
   holderContact: HolderContact | null
   /** Questions to the holder that have not ended. */
   readonly contacting: Set<'agent' | 'server'>
+  /** Oldest first, as last read. */
+  evidence: readonly Evidence[]
   /** Questions for seals, for one revision of the record. */
   seals: SealRound | null
   /** Something may have changed: decide again soon. */
@@ -77,6 +86,7 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     holderContact: null,
     contacting: new Set(),
     seals: null,
+    evidence: [],
     wake: () => undefined,
     exit: () => undefined,
   }

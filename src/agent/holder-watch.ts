@@ -12,17 +12,16 @@ const CONTACT_LIMIT_MS: Ms = 1000
 /** Between the end of a question and the next one. */
 const AGAIN_MS: Ms = 200
 
-export function watchHolder(context: Context, cluster: ClusterState | null, settings: Settings): void {
-  learnHolder(context, cluster)
+/** Called before each look at the store: whether that answers must not delay the question. */
+export function watchHolder(context: Context, settings: Settings): void {
   const holder = context.holderKnown
   const { clock, peers } = context.ports
   const now = clock.now()
   const asked = context.requests.some(({ request }) => request.kind === 'seal')
-  const record = cluster?.term?.value ?? null
   const wanted =
     holder !== null &&
     holder.install !== context.options.me.install &&
-    (asked || (record !== null && contactWanted({ record, settings, memory: context.memory, now })))
+    (asked || contactWanted({ record: holder.record, settings, memory: context.memory, now }))
   if (!wanted) {
     context.holderContact = null
     return
@@ -40,13 +39,16 @@ export function watchHolder(context: Context, cluster: ClusterState | null, sett
   )
 }
 
-function learnHolder(context: Context, cluster: ClusterState | null): void {
-  const install = cluster?.term?.value.holder.install
-  if (install === undefined) return
-  if (context.holderKnown && context.holderKnown.install !== install) context.holderKnown = null
+/** Its address outlives its key in the store, and its record an outage of the store. */
+export function learnHolder(context: Context, cluster: ClusterState | null): void {
+  const record = cluster?.term?.value
+  if (record === undefined) return
+  const { install } = record.holder
+  const before = context.holderKnown?.install === install ? context.holderKnown : null
   const member = cluster?.members.find(({ value }) => value.vigil?.install === install)?.value
-  if (member?.apiUrl && member.connUrl)
-    context.holderKnown = { install, apiUrl: member.apiUrl, connUrl: member.connUrl }
+  const { apiUrl, connUrl } =
+    member?.apiUrl && member.connUrl ? member : { apiUrl: before?.apiUrl, connUrl: before?.connUrl }
+  context.holderKnown = apiUrl && connUrl ? { install, apiUrl, connUrl, record } : null
 }
 
 function ask(

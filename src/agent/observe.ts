@@ -9,7 +9,7 @@ import { known, lost, type Reading } from '../kernel/reading.ts'
 import { elapsedAtLeast, type Ms, remaining } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import type { HealthWatch } from './health-watch.ts'
-import { watchHolder } from './holder-watch.ts'
+import { learnHolder, watchHolder } from './holder-watch.ts'
 import { limited } from './limited.ts'
 import { type PeerWatch, peersWanted } from './peer-watch.ts'
 import { sealAnswers } from './seal-watch.ts'
@@ -27,6 +27,7 @@ export async function observe(context: Context, peers: PeerWatch, health: Health
   const { ports, options } = context
   const { clock, engine, guard } = ports
   const met = guard.status()
+  if (context.settings) watchHolder(context, context.settings.value)
   const alive = met?.status.alive ?? false
   const [store, instance, accepts, directory] = await Promise.all([
     readStore(context),
@@ -39,7 +40,7 @@ export async function observe(context: Context, peers: PeerWatch, health: Health
   const cluster = store.kind === 'known' ? store.value : null
   const settings = settingsOf(context, cluster)
   const wanted = cluster ? peersWanted(cluster, context, settings) : []
-  watchHolder(context, cluster, settings)
+  learnHolder(context, cluster)
   const draft = { cluster, instance }
   const [history, endsWithShutdown, reports] = await Promise.all([
     ownHistory(context, draft),

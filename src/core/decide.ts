@@ -22,7 +22,7 @@ import { SEALING } from './rules/sealing.ts'
 import { SYNCHRONOUS } from './rules/synchronous.ts'
 import { BLOCKED, TAKEOVER, TAKING } from './rules/taking.ts'
 import { type Situation, situationOf } from './situation.ts'
-import { contactWanted, suspicionOf } from './synchronous/suspicion.ts'
+import { CONTACT_PART, suspicionOf } from './synchronous/suspicion.ts'
 import { isSynchronous } from './synchronous/takeover.ts'
 import { waitOf } from './timers.ts'
 import type { View } from './view.ts'
@@ -103,15 +103,16 @@ function nextLook(s: Situation, { lastAttemptAt }: Memory): Ms {
   return Math.max(20, Math.min(silent, renewal, untilOut, check, untilSuspicion(s)))
 }
 
-/** Until the leader is suspected; before that it is asked whether it is there. */
+/** Until the leader is asked whether it is there, and until it is suspected. */
 function untilSuspicion(s: Situation): Ms {
   const { memory, settings } = s.view
-  if (s.holding || !isSynchronous(s) || !s.record) return TICK_MS
-  const facts = { settings, memory, now: s.now }
-  const left = suspicionOf(facts) - (s.silence ?? 0)
-  return contactWanted({ ...facts, record: s.record })
-    ? Math.min(CONTACT_TICK_MS, Math.max(1, left))
-    : left / 2
+  // Without the store: it may be back any moment, and the leader gone.
+  if (!s.cluster && memory.seenSynchronous) return CONTACT_TICK_MS
+  if (s.holding || !isSynchronous(s)) return TICK_MS
+  const suspicion = suspicionOf({ settings, memory, now: s.now })
+  const next = [CONTACT_PART * suspicion, suspicion].find(at => at > (s.silence ?? 0))
+  const left = next === undefined ? CONTACT_TICK_MS : next - (s.silence ?? 0) + 1
+  return next === suspicion || next === undefined ? Math.min(CONTACT_TICK_MS, left) : left
 }
 
 /** The member key: at once when something significant changed, positions once in loop_wait. */

@@ -96,6 +96,8 @@ export interface Memory {
   readonly crashes: readonly Instant[]
   /** The leader has made sure that its directory carries no bootstrap marker. */
   readonly servedMarked: boolean
+  /** What only this copy has was kept, as far as there is anything. */
+  readonly evidenceKept: boolean
   /** The copy was rewound and has not been started since. */
   readonly rewound: boolean
   /** A promotion by hand was found, and its copy marked; until the next start. */
@@ -112,6 +114,8 @@ export interface Memory {
   readonly sameAt: Instant | null
   /** Term of the newest revision. */
   readonly seenTerm: number | null
+  /** By the newest revision, commits wait for standbys, and seals count. */
+  readonly seenSynchronous: boolean
   /** Observed silences before the newest renewals, of the last minute, newest first. */
   readonly gaps: readonly { readonly ms: Ms; readonly at: Instant }[]
   /** Start of the instance whose receiver was stopped for the promise in force. */
@@ -180,6 +184,7 @@ export const EMPTY_MEMORY: Memory = {
   doubtful: false,
   crashes: [],
   servedMarked: false,
+  evidenceKept: false,
   rewound: false,
   promotionMarked: false,
   promoteAskedAt: null,
@@ -188,6 +193,7 @@ export const EMPTY_MEMORY: Memory = {
   startedAt: null,
   sameAt: null,
   seenTerm: null,
+  seenSynchronous: false,
   gaps: [],
   cutFor: null,
   receiverAt: null,

@@ -73,15 +73,15 @@ function seenOf(view: View): Memory['seen'] {
 function silenceOf(
   view: View,
   revisionMoved: boolean,
-): Pick<Memory, 'startedAt' | 'sameAt' | 'seenTerm' | 'gaps'> {
+): Pick<Memory, 'startedAt' | 'sameAt' | 'seenTerm' | 'seenSynchronous' | 'gaps'> {
   const { memory, store } = view
-  const { sameAt, seenTerm, gaps } = memory
+  const { sameAt, seenTerm, seenSynchronous, gaps } = memory
   const startedAt = memory.startedAt ?? view.now
   const term = store.kind === 'known' ? store.value.term : null
-  if (store.kind !== 'known' || !term) return { startedAt, sameAt, seenTerm, gaps }
+  if (store.kind !== 'known' || !term) return { startedAt, sameAt, seenTerm, seenSynchronous, gaps }
   if (!revisionMoved) {
     const same = term.modRevision === memory.seen?.revision
-    return { startedAt, sameAt: same ? store.at : sameAt, seenTerm, gaps }
+    return { startedAt, sameAt: same ? store.at : sameAt, seenTerm, seenSynchronous, gaps }
   }
   // A silence that a takeover ended was no late renewal.
   const late = memory.seen !== null && seenTerm === term.value.term
@@ -89,6 +89,7 @@ function silenceOf(
     startedAt,
     sameAt: store.at,
     seenTerm: term.value.term,
+    seenSynchronous: term.value.rules !== null && !term.value.mixed,
     gaps: late ? gapsAfter(memory, view.now) : gaps,
   }
 }

@@ -10,7 +10,7 @@ const GAPS_KEPT_MS: Ms = 60_000
 /** A member that has seen a renewal within this part of the suspicion lets nobody replace the leader. */
 export const REFUSAL_PART = 0.6
 /** From here on the holder is asked whether it is there: a question may take a second to fail. */
-const CONTACT_PART = 0.5
+export const CONTACT_PART = 0.5
 
 interface Facts {
   readonly settings: Settings
