@@ -155,6 +155,19 @@ test('a silent endpoint ends an attempt by itself; a read goes on to the next, a
   })
 })
 
+test('a read does not wait for the end of a silent endpoint, and the next write does not meet it', async () => {
+  const second = counted(applying)
+  await serving(
+    [silent, second.handler],
+    async kv => {
+      // The attempt at the silent one alone would outlast the limit.
+      assert.equal((await kv.list('/', limit(7_500))).revision, 5n)
+      assert.equal((await kv.transact(put, limit(7_500))).kind, 'applied')
+    },
+    { attemptLimitMs: 8_000 },
+  )
+})
+
 test('an endpoint set aside is asked in the background before a write is risked on it again', async () => {
   let broken = true
   const first = counted((path, body, response, request) =>

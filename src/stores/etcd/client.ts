@@ -2,6 +2,7 @@
 import type { Ms } from '../../kernel/time.ts'
 import { jsonOf, type Refusal, refusalOf, TokenAnswer } from './answers.ts'
 import { type Endpoints, trackEndpoints } from './endpoints.ts'
+import { askInTurn } from './hedge.ts'
 import {
   authenticationOff,
   certainlyNotApplied,
@@ -68,6 +69,9 @@ const PROBE = {
   body: { key: Buffer.from('health').toString('base64'), count_only: true },
 }
 
+/** Two silent endpoints leave time for a third within one attempt. */
+const PATIENCE_PART = 4
+
 export function openClient(options: ClientOptions, timing: Timing): Client {
   const transport = openTransport(options.tls, limitsFor(options), timing)
   const never = new AbortController().signal
@@ -130,17 +134,29 @@ export function openClient(options: ClientOptions, timing: Timing): Client {
     return (await authenticate(endpoint, signal)) ?? exchange(endpoint, request.path, request.body, signal)
   }
 
+  const judged = async (endpoint: URL, request: Request, signal: AbortSignal): Promise<Reply> => {
+    const reply = await attempt(endpoint, request, signal)
+    if (faultless(reply)) endpoints.worked(endpoint)
+    // An attempt that the caller's own limit cut short says nothing about the endpoint, unless it was the only
+    // thing that could end it; being wrong here costs one background question.
+    else endpoints.failed(endpoint)
+    return reply
+  }
+  const patienceMs = options.attemptLimitMs / PATIENCE_PART
+
   return {
     async call(request, signal) {
       if (closed) return { kind: 'unsent', reason: 'closed' }
+      if (request.repeat === 'anywhere')
+        return askInTurn(endpoints.order(), patienceMs, timing, {
+          ask: endpoint => judged(endpoint, request, signal),
+          isFinal: reply => signal.aborted || !mayGoOn(reply, 'anywhere'),
+          overtaken: endpoints.failed,
+        })
       let last: Reply = { kind: 'unsent', reason: 'the time limit had passed already' }
       for (const endpoint of endpoints.order()) {
         if (closed || signal.aborted) break
-        last = await attempt(endpoint, request, signal)
-        if (faultless(last)) endpoints.worked(endpoint)
-        // An attempt that the caller's own limit cut short says nothing about the endpoint, unless it was the only
-        // thing that could end it; being wrong here costs one background question.
-        else endpoints.failed(endpoint)
+        last = await judged(endpoint, request, signal)
         if (!mayGoOn(last, request.repeat)) break
       }
       return last
