@@ -89,7 +89,10 @@ function namesFor(settings: InstanceSettings, role: 'primary' | 'standby'): stri
   return settings.synchronousNames ?? settings.parameters['synchronous_standby_names'] ?? ''
 }
 
-type LongWork = Pick<Engine, 'initialise' | 'clone' | 'rewind' | 'discardReplaced' | 'removeUnfinished'>
+type LongWork = Pick<
+  Engine,
+  'initialise' | 'clone' | 'rewind' | 'discardReplaced' | 'removeUnfinished' | 'keepEvidence' | 'evidence'
+>
 
 export function engineLongWork(
   world: World,
@@ -103,6 +106,8 @@ export function engineLongWork(
     clone: (source, expected, progress, signal) =>
       copyFrom(world, host, { agent, source, expected, progress, signal }),
     rewind: (source, expected, signal) => rewindTo(world, host, { agent, source, expected, signal }),
+    keepEvidence: (_order, signal) => answer(disk(), () => null, signal),
+    evidence: () => answer(disk(), () => []),
     discardReplaced: () =>
       answer(disk(), () => {
         for (const directory of postgres.replaced.splice(0)) world.observe.directoryRemoved(host, directory)

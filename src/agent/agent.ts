@@ -90,6 +90,13 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
   })
 
   const run = async () => {
+    // A list for people; nothing waits for it.
+    void ports.engine.evidence().then(
+      kept => {
+        context.evidence = kept
+      },
+      error => ports.log.warn('evidence could not be read', { reason: reasonOf(error) }),
+    )
     while (!ended) {
       let wakeInMs: Ms = 1000
       try {
@@ -110,6 +117,7 @@ export function startAgent(ports: AgentPorts, options: AgentOptions): AgentHandl
   return {
     latest: () => latest,
     decisions: recorder.list,
+    evidence: () => context.evidence,
     request: request => file(context, request),
     wake: pulse.wake,
     end(how) {

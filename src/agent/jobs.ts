@@ -8,6 +8,7 @@ const LIMITS_MS: Readonly<Record<JobOrder['kind'], number>> = {
   initialise: 300_000,
   clone: 7 * 86_400_000,
   rewind: 86_400_000,
+  'keep-evidence': 600_000,
   checkpoint: 3_600_000,
   'prepare-cluster': 60_000,
   'discard-replaced': 3_600_000,
@@ -52,6 +53,7 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
         signalExpected: false,
       })
     case 'clone':
+      await keepEvidence(context, order, signal)
       await engine.clone(
         order.from,
         order.systemIdentifier,
@@ -62,7 +64,7 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
         order.slot ?? null,
       )
       await engine.setSeat(order.seat)
-      context.memory = { ...context.memory, discardDue: true }
+      context.memory = { ...context.memory, discardDue: true, evidenceKept: false }
       return journal.write({
         seat: order.seat,
         seatState: 'ready',
@@ -70,9 +72,14 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
         promotions: [],
         signalExpected: false,
       })
+    case 'keep-evidence':
+      await keepEvidence(context, order, signal)
+      context.memory = { ...context.memory, evidenceKept: true }
+      return
     case 'rewind':
+      await keepEvidence(context, order, signal)
       await engine.rewind(order.from, order.systemIdentifier, signal)
-      context.memory = { ...context.memory, rewound: true }
+      context.memory = { ...context.memory, rewound: true, evidenceKept: false }
       return journal.write({ seatState: 'ready', reported: null, signalExpected: false })
     case 'checkpoint':
       return engine.checkpoint(signal)
@@ -81,4 +88,23 @@ async function work(context: Context, order: JobOrder, signal: AbortSignal): Pro
     case 'discard-replaced':
       return engine.discardReplaced()
   }
+}
+
+type Replacing = Extract<JobOrder, { readonly kind: 'clone' | 'rewind' | 'keep-evidence' }>
+
+/** Before anything is touched. What was kept while the copy ran is not kept again. */
+async function keepEvidence(context: Context, order: Replacing, signal: AbortSignal): Promise<void> {
+  const { engine, journal, log } = context.ports
+  const suspect = order.kind === 'clone' ? order.suspect === true : true
+  const { from: source, systemIdentifier: expected } = order
+  const kept = await engine.keepEvidence({ source, expected, suspect, term: journal.read().termMax }, signal)
+  if (!kept) return
+  const { path, commits, rows, leftOut } = kept
+  log.warn('commits that only this copy had are kept', {
+    path,
+    commits,
+    rows,
+    leftOut: leftOut.join('; ') || null,
+  })
+  context.evidence = await engine.evidence()
 }

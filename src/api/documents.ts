@@ -1,4 +1,5 @@
 // The documents that can be read: each is a rendering of the one read model.
+import { evidenceDocument } from '../core/evidence.ts'
 import type { RecordedDecision } from '../core/recorded-decision.ts'
 import type { ClusterStatus } from '../core/status.ts'
 import type { Answer } from '../operations/answer.ts'
@@ -18,6 +19,7 @@ export const DOCUMENT_READERS: Readonly<Record<DocumentName, Reader>> = {
   },
   cluster: withStore(status => ({ status: 200, json: clusterDocument(status) })),
   history: withStore(status => ({ status: 200, json: status.history })),
+  evidence: desk => ({ status: 200, json: desk.agent.evidence().map(evidenceDocument) }),
   config: withStore(({ config }) =>
     config
       ? { status: 200, json: config.value, revision: config.modRevision }

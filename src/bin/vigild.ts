@@ -112,6 +112,7 @@ async function runAgent(file: string | null): Promise<number> {
     agent: {
       latest: () => ready?.latest() ?? null,
       decisions: () => ready?.decisions() ?? [],
+      evidence: () => ready?.evidence() ?? [],
       request: request => ready?.request(request) ?? Promise.resolve({ kind: 'refused', text: 'starting' }),
       wake: () => ready?.wake(),
     },
@@ -217,6 +218,7 @@ function engineOptions(
     rewind: postgresql.rewind,
     initdb: bootstrap.initdb as Parameters<typeof openPostgres>[0]['initdb'],
     postBootstrap: bootstrap.postBootstrap,
+    evidence: config.evidence,
     basebackup: postgresql.basebackup as Parameters<typeof openPostgres>[0]['basebackup'],
     environment,
     log,

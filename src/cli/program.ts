@@ -8,8 +8,9 @@ import { type ConnectionOptions, openConnection } from './connection.ts'
 import type { Surroundings } from './surroundings.ts'
 import { editConfig, setPause, showConfig } from './verb-config.ts'
 import { explain } from './verb-explain.ts'
+import { history } from './verb-history.ts'
 import { failover, type LeaderChange, switchover } from './verb-leader.ts'
-import { history, logs, status, version } from './verb-look.ts'
+import { logs, status, version } from './verb-look.ts'
 import { type ReinitOptions, type RestartOptions, reinit, reload, restart } from './verb-members.ts'
 import { reseed } from './verb-store.ts'
 
@@ -115,7 +116,9 @@ function lookVerbs(program: Commander, perform: Perform): void {
     )
   program
     .command('history')
-    .description('Timelines that ended, and who led after them.')
+    .description(
+      'Timelines that ended, who led after them, and where commits that were left behind are kept.',
+    )
     .argument('[cluster]')
     .action(() => perform(history))
   program

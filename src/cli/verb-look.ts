@@ -1,11 +1,9 @@
-// `vigil status`, `history`, `logs`, `version`: what can be seen.
+// `vigil status`, `logs`, `version`: what can be seen.
 import * as z from 'zod'
 import { VigilError } from '../kernel/errors.ts'
-import { formatLsn, lsn } from '../kernel/lsn.ts'
 import { type Command, EXIT, membersNamed, placeOf } from './command.ts'
 import { details, headline, statusJson } from './status-screen.ts'
-import { firstAnswer, json, MEMBER_LIMIT_MS, type Surveyed, survey } from './survey.ts'
-import { renderTable } from './table.ts'
+import { json, MEMBER_LIMIT_MS, type Surveyed, survey } from './survey.ts'
 
 /** `seconds`: again and again, until interrupted. */
 export async function status(command: Command, seconds: number | null): Promise<number> {
@@ -33,44 +31,6 @@ async function statusOnce({ connection, around, json: asJson }: Command, clear: 
   }
   const seen = await survey(connection, around, asJson ? {} : { onFirst: show })
   around.out(asJson ? `${JSON.stringify(statusJson(seen))}\n` : details(seen, around.columns))
-  return EXIT.done
-}
-
-const History = z.array(z.tuple([z.number(), z.number(), z.string()]).rest(z.string().nullable()))
-
-export async function history({ connection, around, json: asJson }: Command): Promise<number> {
-  const { base } = await firstAnswer(connection, around)
-  const reply = await connection.ask(base, { path: '/history', signal: around.limit(MEMBER_LIMIT_MS) })
-  const rows = History.safeParse(json(reply))
-  if (reply.status !== 200 || !rows.success) throw new VigilError('REQUEST_REFUSED', { reason: reply.text })
-  if (asJson) {
-    const named = rows.data.map(([timeline, end, reason, at = null, leader = null]) => ({
-      timeline,
-      lsn: formatLsn(lsn(end)),
-      reason,
-      at,
-      leader,
-    }))
-    around.out(`${JSON.stringify(named)}\n`)
-    return EXIT.done
-  }
-  const columns = [
-    { title: 'TL', align: 'right' },
-    { title: 'Ended at' },
-    { title: 'When' },
-    { title: 'Next leader' },
-    { title: 'Reason' },
-  ] as const
-  const cells = rows.data.map(([timeline, end, reason, at, leader]) => [
-    String(timeline),
-    formatLsn(lsn(end)),
-    at ?? '',
-    leader ?? '',
-    reason,
-  ])
-  around.out(
-    cells.length === 0 ? 'There was no other timeline yet\n' : renderTable(columns, cells, around.columns),
-  )
   return EXIT.done
 }
 

@@ -99,6 +99,8 @@ export interface LocalConfig {
   readonly tags: Readonly<Record<string, unknown>>
   readonly log: LogConfig
   readonly fencing: FencingConfig
+  /** null: what only a copy has goes with it. */
+  readonly evidence: { readonly directory: string | null; readonly limitBytes: number } | null
   /** Outside the data directory: promises and terms outlive a replaced copy (protocol A3). */
   readonly stateDir: string
 }

@@ -64,6 +64,7 @@ function complete(parts: Parts, written: WrittenConfig, root: MappingNode): Loca
     tags: tags?.kind === 'mapping' ? (plain(tags) as Readonly<Record<string, unknown>>) : {},
     log: resolveLog(written),
     fencing: resolveFencing(written),
+    evidence: resolveEvidence(written),
   }
 }
 
@@ -254,6 +255,13 @@ function resolveCtl({ ctl, restapi }: WrittenConfig): CtlConfig {
     },
   }
 }
+
+function resolveEvidence({ vigil }: WrittenConfig): LocalConfig['evidence'] {
+  if (vigil?.evidence === false) return null
+  return { directory: vigil?.evidence_dir ?? null, limitBytes: vigil?.evidence_limit ?? EVIDENCE_LIMIT_BYTES }
+}
+
+const EVIDENCE_LIMIT_BYTES = 1024 ** 3
 
 function resolveFencing({ vigil, watchdog }: WrittenConfig): FencingConfig {
   const mode = watchdog?.mode ?? 'automatic'

@@ -221,6 +221,17 @@ const vigil = object({
     'Where this member remembers promises and terms',
     'vigil-SCOPE-NAME beside data_dir',
   ),
+  evidence: used(
+    boolean,
+    'Before a rewind or a clone: keep the WAL, a list of the transactions and the rows that only the old copy has',
+    'true',
+  ),
+  evidence_dir: used(absolutePath, 'Where they are kept', 'evidence in state_dir'),
+  evidence_limit: used(
+    bytes({ min: 1024 ** 2 }),
+    'How much of it is kept: the oldest goes first, and of one copy the oldest WAL',
+    '1GB',
+  ),
   guard: later(mapping, 'Reserved: settings of the guard'),
   fencing: object({
     nftables: used(

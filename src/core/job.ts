@@ -11,8 +11,11 @@ export type JobOrder =
       readonly seat: string
       /** Keeps the WAL on the source that a long copy needs at its end. */
       readonly slot?: string
+      /** The copy that it replaces is no beginning of the accepted history. */
+      readonly suspect?: boolean
     }
   | { readonly kind: 'rewind'; readonly from: Upstream; readonly systemIdentifier: string }
+  | { readonly kind: 'keep-evidence'; readonly from: Upstream; readonly systemIdentifier: string }
   | { readonly kind: 'checkpoint' }
   | { readonly kind: 'prepare-cluster' }
   | { readonly kind: 'discard-replaced' }

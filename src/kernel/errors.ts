@@ -34,6 +34,10 @@ const FAILURES = {
   POSTGRES_FAILED: [1, 'PostgreSQL: {reason}.'],
   CLONE_FAILED: [1, 'Clone from {source} failed: {reason}.'],
   REWIND_FAILED: [1, 'pg_rewind from {source} failed: {reason}.'],
+  EVIDENCE_NOT_KEPT: [
+    1,
+    'What only this copy of the data has could not be kept, so it is not replaced: {reason}. Make room, or set vigil.evidence_dir, or let it go with vigil.evidence: false.',
+  ],
   REQUEST_REFUSED: [1, '{reason}.'],
   USAGE: [3, '{message}'],
   MEMBER_UNREACHABLE: [2, 'No member answered ({tried}). Is vigild running there?'],

@@ -1,5 +1,6 @@
 // What operations work with: the agent, the store's records, the other members, time.
 import type { Decision } from '../core/action.ts'
+import type { Evidence } from '../core/evidence.ts'
 import type { RecordedDecision } from '../core/recorded-decision.ts'
 import type { MemberRequest, RequestOutcome } from '../core/request.ts'
 import { type ClusterStatus, statusOf } from '../core/status.ts'
@@ -14,6 +15,7 @@ import { createRestartSchedule, type RestartSchedule } from './restart-schedule.
 export interface MemberAgent {
   latest(): { readonly view: View; readonly decision: Decision } | null
   decisions(): readonly RecordedDecision[]
+  evidence(): readonly Evidence[]
   request(request: MemberRequest): Promise<RequestOutcome>
   wake(): void
 }

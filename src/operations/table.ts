@@ -47,6 +47,15 @@ const DOCUMENTS = [
   },
   {
     ...document,
+    name: 'evidence',
+    paths: ['/vigil/evidence'],
+    about:
+      'What only copies of this member had before they were rewound or replaced: where it is kept, from which position on, how many commits and rows.',
+    answers: { 200: 'the list, oldest first' },
+    verb: 'history',
+  },
+  {
+    ...document,
     name: 'config',
     paths: ['/config'],
     about: 'The dynamic configuration. The ETag header is its revision.',

@@ -1,5 +1,6 @@
 // PostgreSQL as the agent's shell sees it. The engine does what it is told and says what it sees; whether the
 // instance runs, and its start, stop, promotion and death, belong to the guard (ports/guard).
+import type { Evidence } from '../core/evidence.ts'
 import type { DiskPlace } from '../core/health.ts'
 import type {
   CloneProgress,
@@ -23,6 +24,16 @@ export type {
   StandbyStatus,
   Upstream,
 } from '../core/instance.ts'
+
+export interface EvidenceOrder {
+  /** The leader, whose history is the accepted one. */
+  readonly source: Upstream
+  readonly expected: string
+  /** The newest known term. */
+  readonly term: number
+  /** The copy is known to be no beginning of the accepted history, even if timeline numbers say that it is. */
+  readonly suspect: boolean
+}
 
 /** Parameters to run with: from dynamic and local configuration, already merged and checked. */
 export interface InstanceSettings {
@@ -94,6 +105,14 @@ export interface Engine {
   markServed(): Promise<void>
   /** Removes a directory that carries our marker and was never served. Refuses anything else. */
   removeUnfinished(): Promise<void>
+  /**
+   * Keeps the WAL, a list of the transactions and, of a running copy, the rows that the source's history has not, outside
+   * the data directory: before a rewind or a clone. Repeatable; null: nothing to keep, or it was kept before.
+   * @throws VigilError EVIDENCE_NOT_KEPT
+   */
+  keepEvidence(order: EvidenceOrder, signal: AbortSignal): Promise<Evidence | null>
+  /** What has been kept here, oldest first. */
+  evidence(): Promise<readonly Evidence[]>
   /**
    * pg_basebackup into a new directory beside the old one, which is replaced (kept as `.replaced-*` until the new
    * one has started) only when the copy is complete. Checks the source's system identifier first.

@@ -4,6 +4,7 @@ import { openApi } from '../../src/api/server.ts'
 import type { RestConfig } from '../../src/config/local-config.ts'
 import type { Decision } from '../../src/core/action.ts'
 import type { ClusterState, FailoverRequest, MemberRecord } from '../../src/core/cluster.ts'
+import type { Evidence } from '../../src/core/evidence.ts'
 import { UNKNOWN_HEALTH } from '../../src/core/health.ts'
 import type { InstanceStatus } from '../../src/core/instance.ts'
 import { EMPTY_MEMORY } from '../../src/core/memory.ts'
@@ -281,6 +282,7 @@ export interface World {
   outcome(next: Promise<RequestOutcome>): void
   failover(): Partial<FailoverRequest> | null
   readonly decisions: RecordedDecision[]
+  readonly evidence: Evidence[]
 }
 
 export interface WorldOptions {
@@ -324,6 +326,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   let answer: Promise<RequestOutcome> = Promise.resolve({ kind: 'done', text: 'done' })
   const requests: MemberRequest[] = []
   const decisions: RecordedDecision[] = []
+  const evidence: Evidence[] = []
   const peers: Peers = {
     async report(apiUrl) {
       const found = options.peer ? options.peer(apiUrl) : peerReport
@@ -342,6 +345,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         return shown && { view: shown, decision }
       },
       decisions: () => decisions,
+      evidence: () => evidence,
       request: asked => {
         requests.push(asked)
         return answer
@@ -359,6 +363,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     requests,
     keys,
     decisions,
+    evidence,
     show: next => {
       current = next
     },

@@ -5,7 +5,9 @@ import type { Command } from 'commander'
 import { createProgram } from '../../src/cli/program.ts'
 import { sentenceFor } from '../../src/cli/reasons.ts'
 import { RULES } from '../../src/core/decide.ts'
+import type { Evidence } from '../../src/core/evidence.ts'
 import type { RecordedDecision } from '../../src/core/recorded-decision.ts'
+import { lsn } from '../../src/kernel/lsn.ts'
 import { golden } from '../golden/config/golden.ts'
 import { at, config, realNow, record } from './api-world.ts'
 import { closedPort, type LabOptions, openLab, runIn, silentPort } from './cli-world.ts'
@@ -165,8 +167,39 @@ test('the history of timelines', async t => {
     reason: 'no recovery target specified',
     at: '2030-04-30T08:00:00+00:00',
     leader: 'birch',
+    evidence: [],
   })
 })
+
+test('the history points at what only a replaced copy had, and says who was not asked', async t => {
+  const lab = await openLab(t, { dead: ['cedar'] })
+  lab.worlds.birch.evidence.push(KEPT, { ...KEPT, timeline: 3, fork: lsn(0x5000000), leftOut: ['rows: why'] })
+  const { out, err } = await lab.vigil(['history'])
+  golden('test/golden/cli/history-evidence.txt', out)
+  assert.match(err, /no answer from cedar/)
+  const rows = JSON.parse((await lab.vigil(['history', '--json'])).out)
+  assert.equal(rows[0].evidence[0].path, KEPT.path)
+  assert.equal(rows[0].evidence[0].commits, 1)
+  assert.deepEqual([rows.at(-1).timeline, rows.at(-1).lsn, rows.at(-1).evidence.length], [3, '0/5000000', 1])
+})
+
+const KEPT: Evidence = {
+  path: '/var/lib/vigil/evidence/20300430T080102Z-timeline-1',
+  keptAt: '2030-04-30T08:01:02.000Z',
+  member: 'birch',
+  seat: 's-birch',
+  term: 12,
+  timeline: 1,
+  fork: lsn(0x30000a0),
+  ownTimeline: 1,
+  acceptedTimeline: 2,
+  lastRecord: lsn(0x3000400),
+  commits: 1,
+  rows: 2,
+  bytes: 16_800_000,
+  leftOut: [],
+  files: ['transactions.txt', 'wal/000000010000000000000003'],
+}
 
 test('the last lines of a log, of one member or of several', async t => {
   const lab = await openLab(t)

@@ -174,7 +174,9 @@ test('a diverged copy is marked and stopped, rewound after the checkpoint, and n
   const chain = [{ term: 5, timeline: 6, parent: 5, fork: lsn(900) }]
   const store = known(cluster({ recordIs: { chain } }), NOW)
   const ahead = view({ store, instance: known(standby(position(5, 950)), NOW) })
-  assert.deepEqual(outcome(ahead), { rule: 'rewind-stop', actions: ['mark-seat', 'stop'] })
+  assert.deepEqual(outcome(ahead), { rule: 'keep-evidence', actions: ['mark-seat', 'run-job'] })
+  const kept = { ...ahead, memory: { ...ahead.memory, evidenceKept: true } }
+  assert.deepEqual(outcome(kept), { rule: 'rewind-stop', actions: ['mark-seat', 'stop'] })
   const down = {
     guard: guard(DEAD),
     instance: lost('', NOW),
@@ -189,15 +191,19 @@ test('a diverged copy is marked and stopped, rewound after the checkpoint, and n
   assert.deepEqual(outcome(view({ ...down, store: early })).actions, [])
 })
 
+/** What only the copy has was kept before. */
+const KEPT = { evidenceKept: true }
+
 test('a promotion that nobody accepted makes a copy unusable when its number was given to another', () => {
   const own = view({
     instance: known(standby(position(6, 950)), NOW),
     remembered: { promotions: [{ term: 4, timeline: 6, lsn: lsn(900) }] },
+    memory: KEPT,
   })
   assert.equal(outcome(own).rule, 'unusable-copy')
-  const otherFork = view({ history: [{ timeline: 5, end: lsn(880) }] })
+  const otherFork = view({ history: [{ timeline: 5, end: lsn(880) }], memory: KEPT })
   assert.equal(outcome(otherFork).rule, 'unusable-copy')
-  const notGivenOut = view({ instance: known(standby(position(7, 950)), NOW) })
+  const notGivenOut = view({ instance: known(standby(position(7, 950)), NOW), memory: KEPT })
   assert.equal(outcome(notGivenOut).rule, 'unusable-copy')
 })
 
@@ -219,6 +225,7 @@ test('a number that the record gave out and nobody accepted is rewound', () => {
     store,
     instance: known(standby(position(7, 940)), NOW),
     remembered: { promotions: [{ term: 6, timeline: 7, lsn: lsn(900) }] },
+    memory: KEPT,
   })
   assert.equal(outcome(lostRace).rule, 'rewind-stop')
 })

@@ -100,8 +100,8 @@ test('a promotion that a later one passed by is no part of the accepted history'
   const store = known(cluster({ recordIs: { chain } }), NOW)
   const ruleAt = (where: ReturnType<typeof position>) =>
     outcome(view({ store, instance: known(standby(where), NOW) })).rule
-  assert.equal(ruleAt(position(4, 800)), 'rewind-stop')
-  assert.equal(ruleAt(position(5, 950)), 'rewind-stop')
+  assert.equal(ruleAt(position(4, 800)), 'keep-evidence')
+  assert.equal(ruleAt(position(5, 950)), 'keep-evidence')
   assert.equal(ruleAt(position(4, 700)), 'follow')
   assert.equal(ruleAt(position(3, 600)), 'follow')
   assert.equal(ruleAt(position(6, 950)), 'follow')

@@ -61,7 +61,7 @@ export const REJOINING: readonly Rule[] = [
   },
   {
     id: 'job-running',
-    when: 'a clone, rewind or initdb is running',
+    when: 'a clone, rewind or initdb is running, or evidence is kept',
     does: 'waits for it',
     plan: s =>
       s.view.job?.state === 'running' && s.view.job.order.kind !== 'checkpoint'
@@ -161,6 +161,30 @@ export const REJOINING: readonly Rule[] = [
     },
   },
   {
+    id: 'keep-evidence',
+    when: 'a standby runs whose copy is to be rewound or replaced, the leader serves, and what only this copy has is not kept yet',
+    does: 'marks the copy and keeps its WAL, a list of its transactions and, while it runs, their rows',
+    plan: s => {
+      const marked = s.view.remembered.seatState
+      const unusable = s.lineage === 'foreign' || marked === 'incomplete'
+      if (s.running.kind !== 'standby' || s.view.memory.evidenceKept || s.holding || !leaderServes(s))
+        return null
+      if (!unusable && s.lineage !== 'diverged') return null
+      const from = upstreamOf(s.leaderMember)
+      const systemIdentifier = s.cluster?.initialize?.value
+      if (!from || !systemIdentifier) return null
+      const state = unusable ? 'incomplete' : 'diverged'
+      return {
+        because: { timeline: s.end?.timeline ?? null, lineage: s.lineage },
+        actions: [
+          ...(marked === state ? [] : [{ kind: 'mark-seat', state } as const]),
+          { kind: 'run-job', order: { kind: 'keep-evidence', from, systemIdentifier } },
+        ],
+        wakeInMs: 100,
+      }
+    },
+  },
+  {
     id: 'unusable-copy',
     when: 'a standby runs on a timeline number that was not given to its history, or on a copy that is to be made anew',
     does: 'marks the copy, and stops it when the leader serves',
@@ -248,13 +272,19 @@ function clone(s: Situation): Plan | null {
   const systemIdentifier = s.cluster?.initialize?.value
   if (!from || !systemIdentifier) return wait({ leader: s.record?.holder.name ?? null })
   const slot = ownSlot(s)
-  if (slot === null || from.name !== s.record?.holder.name)
-    return job({ kind: 'clone', from, systemIdentifier, seat: s.view.chance.seat })
+  const order = {
+    kind: 'clone',
+    from,
+    systemIdentifier,
+    seat: s.view.chance.seat,
+    suspect: s.view.remembered.seatState !== 'ready',
+  } as const
+  if (slot === null || from.name !== s.record?.holder.name) return job(order)
   const { publishedAt } = s.view.memory
   const justPublished = !publishedAt || elapsedAtMost(publishedAt, s.now) < SLOT_WAIT_MS
   const there = leaderHasSlot(s, slot)
   if (!there && justPublished) return wait({ slot: 'not there yet' }, 200)
-  return job({ kind: 'clone', from, systemIdentifier, seat: s.view.chance.seat, ...(there ? { slot } : {}) })
+  return job({ ...order, ...(there ? { slot } : {}) })
 }
 
 /** The leader makes a slot for each member key that it sees, and lists its slots in `/status`. */

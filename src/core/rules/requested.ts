@@ -95,7 +95,16 @@ export const REQUESTED: readonly Rule[] = [
         return wait({ leader: s.record?.holder.name ?? null }, 500)
       return {
         actions: [
-          { kind: 'run-job', order: { kind: 'clone', from, systemIdentifier, seat: s.view.chance.seat } },
+          {
+            kind: 'run-job',
+            order: {
+              kind: 'clone',
+              from,
+              systemIdentifier,
+              seat: s.view.chance.seat,
+              suspect: s.view.remembered.seatState !== 'ready',
+            },
+          },
         ],
         memory: { requestId: request.id },
         wakeInMs: 200,

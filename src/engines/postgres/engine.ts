@@ -14,6 +14,7 @@ import { controlReader } from './control-data.ts'
 import { inspectDataDirectory, removeUnfinished } from './data-directory.ts'
 import { testDisks } from './disk-test.ts'
 import { ensurePrivateDirectory, readIfPresent } from './durable.ts'
+import { evidenceOf, keepEvidence } from './evidence/keep.ts'
 import { readHistory, reserveTimelines } from './history.ts'
 import { localTarget, postgresHost } from './host.ts'
 import { readMarker, removeMarker } from './marker.ts'
@@ -71,6 +72,8 @@ export async function openPostgres(options: PostgresOptions): Promise<Engine> {
     clone: (source, expected, progress, signal, slot = null) =>
       clone(host, { source, expected, slot, progress }, signal),
     rewind: (source, expected, signal) => rewind(host, control, { source, expected, settings }, signal),
+    keepEvidence: (order, signal) => keepEvidence(host, control, order, signal),
+    evidence: () => evidenceOf(host),
     discardReplaced: () => discardReplaced(dataDirectory),
 
     history: timeline => readHistory(dataDirectory, timeline),

@@ -37,9 +37,18 @@ export interface PostgresOptions {
   readonly postBootstrap: string | null
   /** As in `postgresql.basebackup`. */
   readonly basebackup?: readonly ProgramOption[]
+  /** null: what only a copy has goes with it. */
+  readonly evidence?: EvidenceOptions | null
   /** What child processes inherit, minus what must not reach them. */
   readonly environment: Readonly<Record<string, string | undefined>>
   readonly log: Log
+}
+
+export interface EvidenceOptions {
+  /** null: below the state directory. */
+  readonly directory: string | null
+  /** Of all evidence in one place. */
+  readonly limitBytes: number
 }
 
 export interface Credentials {

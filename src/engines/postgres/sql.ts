@@ -112,6 +112,31 @@ export function rewindGrants(role: string): readonly string[] {
   ].map(name => `GRANT EXECUTE ON FUNCTION pg_catalog.${name} TO ${identifier(role)}`)
 }
 
+export const DATABASE_NAME = 'SELECT datname FROM pg_database WHERE oid = $1::oid AND datallowconn'
+
+/** Of a file of this database: its table as it is written in SQL, and whether that holds rows of users. */
+export const RELATION_OF_FILE = `
+  SELECT c.oid::regclass::text AS name,
+         (c.relkind IN ('r', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema'))::text AS readable
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+   WHERE c.oid = pg_filenode_relation($1::oid, $2::oid)`
+
+const ROW_BYTES_MAX = 1024 * 1024
+
+/** Rows in some blocks ($1) whose version is of some transactions ($2). A tuple's line pointers take 28 bytes at least. */
+export function lostRows(table: string): string {
+  return `
+    SELECT vigil_row.xmin::text AS transaction, vigil_row.ctid::text AS tid,
+           CASE WHEN octet_length(j.content) <= ${ROW_BYTES_MAX} THEN j.content END AS content
+      FROM ONLY ${table} AS vigil_row
+     CROSS JOIN LATERAL (SELECT to_json(vigil_row)::text AS content) AS j
+     WHERE vigil_row.ctid = ANY (ARRAY(
+             SELECT format('(%s,%s)', block, line)::tid
+               FROM unnest($1::bigint[]) AS block,
+                    generate_series(1, current_setting('block_size')::int / 28) AS line))
+       AND vigil_row.xmin::text = ANY ($2::text[])`
+}
+
 function passwordClause(verifier: string | null): string {
   return verifier === null ? '' : ` PASSWORD ${literal(verifier)}`
 }
