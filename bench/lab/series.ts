@@ -54,6 +54,9 @@ export async function runSeries(
       const done: Run[] = []
       for (let run = 1; run <= runs; run += 1) {
         bench ??= await openBench(contestant, mode, progress)
+        // A member that has just started may have promised a leader to wait, and forgotten it: it takes nothing over
+        // early. That of the run before has just started.
+        if (mode !== 'async') await sleep(contestant.timings.ttl * 1000 * SETTLE_TTLS)
         const result = await runOnce(bench, fault)
         progress(`${contestant.title}: ${FAULTS[fault].title}, run ${run} of ${runs}: ${describe(result)}`)
         done.push(result)
@@ -78,8 +81,6 @@ async function openBench(
   progress(`${contestant.title}: starting three members`)
   const cluster = await openContestant(contestant, step => progress(`${contestant.title}: ${step}`), mode)
   const writer = await startWriter(cluster, { pinned: true })
-  // A member that has just started may have promised a leader to wait, and forgotten it: it takes nothing over early.
-  if (mode !== 'async') await sleep(contestant.timings.ttl * 1000 * SETTLE_TTLS)
   return { cluster, writer, untilNs: 0 }
 }
 
