@@ -2,7 +2,7 @@
 import type { GuardStatus } from '../core/guard-status.ts'
 import type { Instant, Ms } from '../kernel/time.ts'
 
-export type { FencingObstacles, GuardMode, GuardStatus, PostmasterExit } from '../core/guard-status.ts'
+export type { GuardMode, GuardStatus, PostmasterExit } from '../core/guard-status.ts'
 
 export interface StartCommand {
   readonly program: string
