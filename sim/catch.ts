@@ -18,7 +18,14 @@ export async function catchPlant(name: string, program: string): Promise<boolean
 
 export async function catchPlants(program: string): Promise<boolean> {
   let all = true
-  for (const plant of PLANTS) all = (await caught(plant, program)) && all
+  for (const plant of PLANTS) {
+    try {
+      all = (await caught(plant, program)) && all
+    } catch (error) {
+      console.log(error instanceof Error ? error.message : String(error))
+      all = false
+    }
+  }
   return all
 }
 

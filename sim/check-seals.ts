@@ -6,14 +6,22 @@ import type { TermChange } from './term-watch.ts'
 import { contains, positionOf, tipOf } from './wal.ts'
 import type { Host, Observer } from './world.ts'
 
-type Checks = Pick<Observer, 'streams'> & {
+type Checks = Pick<Observer, 'sealed' | 'streams'> & {
   /** `base`: the revision of the record that was replaced. */
   taken(change: TermChange, base: bigint): void
 }
 
 export function checkSeals(context: CheckContext): Checks {
   const { facts, hosts, report } = context
+  /** The newest revision for which each member has said that it is sealed. */
+  const answered = new Map<string, bigint>()
   return {
+    sealed: (name, base) => {
+      answered.set(name, base)
+      const receiver = hosts.find(host => host.name === name)?.postgres.instance?.receiver
+      if (receiver?.source.instance?.phase === 'primary')
+        report('I12', `${name} says that it is sealed, and streams from ${receiver.source.name}`)
+    },
     taken: ({ before, after }, base) => {
       const rules = before?.record.rules ?? null
       if (!before || rules === null) return
@@ -42,7 +50,8 @@ export function checkSeals(context: CheckContext): Checks {
       if (!host || !upstream) return
       const { promise, floor } = host.memory
       const primary = source.instance?.phase === 'primary'
-      if (promise && (primary || upstream.memory.promise === null))
+      const sealed = promise !== null && answered.get(host.name) === promise.base
+      if (sealed && (primary || upstream.memory.promise === null))
         report('I12', `${host.name} is sealed for term ${promise.term} and streams from ${source.name}`)
       const term = primary ? (facts.served.get(source.name) ?? null) : null
       if (term !== null && term < floor)

@@ -73,6 +73,7 @@ export function createChecker({ scheduler, log, hosts, world, wanted }: Watched)
     ...copies,
     releasedAlone: rules.releasedAlone,
     namesInForce: rules.namesInForce,
+    sealed: seals.sealed,
     streams: seals.streams,
     guardStepped: guards.guardStepped,
     promised: (name, { leader, term, ttl }) => {

@@ -28,7 +28,11 @@ export function openPeers(world: World, host: Host, agent: Process): Peers {
           request,
           filedAt: world.host(new URL(apiUrl).hostname)!.clock.now(),
         })
-        if (outcome.kind === 'seal') return outcome.answer
+        if (outcome.kind === 'seal') {
+          const { answer } = outcome
+          if (answer.kind === 'sealed') world.observe.sealed(answer.name, answer.base)
+          return answer
+        }
         throw new Error(outcome.text)
       }),
     failsafe: (apiUrl, asked, signal) =>

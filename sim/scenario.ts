@@ -36,15 +36,16 @@ const FAILSAFE_SHARE = 0.5
 /** `only`: the name of a theme or story, instead of any. */
 export function drawScenario(random: Random, only: string | null = null): Scenario {
   const plot = drawPlot(random, only)
-  const count = random.weighted([
+  const given = 'steps' in plot ? plot : null
+  const drawnCount = random.weighted([
     [3, 2],
     [12, 3],
     [1, 4],
     [1, 5],
   ] as const)
+  const count = given?.members ?? drawnCount
   const members = NAMES.slice(0, count)
   const clocks = plot.name === 'clocks'
-  const given = 'steps' in plot ? plot : null
   const drawnTtl = clocks ? random.integer(35, 60) : random.chance(0.06) ? 30 : random.integer(7, 15)
   const ttlSeconds = given?.ttlSeconds ?? drawnTtl
   const synchronous = plot.synchronous === true || random.chance(SYNCHRONOUS_SHARE)

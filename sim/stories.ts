@@ -147,6 +147,50 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
       },
     },
   ],
+  [
+    2,
+    {
+      // An overtaken leader that does not know it comes back, and a member that starts again is shown an old record.
+      name: 'forgotten terms',
+      synchronous: true,
+      promises: { ...QUORUM, vigil: { early_takeover: true } },
+      ttlSeconds: 25,
+      steps: random => {
+        const at = random.between(3000, 4000)
+        const back = at + random.between(3800, 5200)
+        return [
+          { at, fault: between.storeUnreachable, target: 'leader', forMs: 20_000 },
+          { at: at + 1, fault: between.isolated, target: 'leader', forMs: back - at },
+          { at: back - 1500, fault: between.staleReads, target: 'any', forMs: 8000 },
+          { at: back, fault: machine.agentKill, target: 'standby', forMs: random.between(50, 400) },
+          { at: back + 900, fault: machine.agentKill, target: 'standby', forMs: random.between(50, 400) },
+        ]
+      },
+    },
+  ],
+  [
+    1,
+    {
+      // The only other copy comes back as it was long ago, and the leader is gone when it does.
+      name: 'set back',
+      synchronous: true,
+      promises: { ...QUORUM, synchronous_node_count: 1 },
+      members: 2,
+      steps: (random, ttlMs) => {
+        const at = random.between(3000, 6000)
+        const offMs = random.between(1600, 2700)
+        return [
+          { at, fault: streaming.copyRestored, target: 'standby', forMs: offMs },
+          {
+            at: at + offMs - random.between(50, 500),
+            fault: random.pick([between.isolated, machine.powerLoss]),
+            target: 'leader',
+            forMs: ttlMs * 1.6,
+          },
+        ]
+      },
+    },
+  ],
 ]
 
 export const STORY_SHARE = 0.2

@@ -131,6 +131,15 @@ export const THEMES: readonly Theme[] = [
       streaming.stranger,
     ],
   },
+  {
+    name: 'stuck replay',
+    synchronous: true,
+    faults: [streaming.replayStuck, between.isolated, between.storeUnreachable, machine.agentKill],
+  },
+  {
+    name: 'promoted by hand',
+    faults: [machine.promotedByHand, between.isolated, machine.agentKill],
+  },
 ]
 
 export const THEME_WEIGHT = 24

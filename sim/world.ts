@@ -48,6 +48,8 @@ export interface Observer {
   releasedAlone(postgres: Postgres, instance: Instance): void
   /** What may release commits has changed somewhere in this instance. */
   namesInForce(postgres: Postgres, instance: Instance): void
+  /** A member has answered that it receives nothing until the record has moved beyond `base`. */
+  sealed(name: string, base: bigint): void
   /** A walreceiver has connected. */
   streams(postgres: Postgres, source: Postgres): void
   guardStepped(host: Host, before: GuardState, after: GuardState, now: Instant): void
