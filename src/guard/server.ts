@@ -1,4 +1,5 @@
 // The guard's one door: a Unix socket that only its user can open, and one agent at a time behind it.
+import { lstatSync } from 'node:fs'
 import { lstat, unlink } from 'node:fs/promises'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { encode, lineReader, parseRequest, type Reply, type Request } from './wire.ts'
@@ -51,9 +52,9 @@ export async function openDoor(
     })
   }
 
-  const server = await listen(path, welcome)
-  if (!server) return null
-  const inode = await inodeOf(path)
+  const bound = await listen(path, welcome)
+  if (!bound) return null
+  const { server, inode } = bound
   return {
     agent: () => current?.connection ?? null,
     ours: async () => (await inodeOf(path)) === inode,
@@ -84,7 +85,12 @@ function write(socket: Socket, reply: Reply): void {
   else socket.write(encode(reply))
 }
 
-async function listen(path: string, welcome: (socket: Socket) => void): Promise<Server | null> {
+interface Bound {
+  readonly server: Server
+  readonly inode: number | null
+}
+
+async function listen(path: string, welcome: (socket: Socket) => void): Promise<Bound | null> {
   const first = await bind(path, welcome)
   if (first) return first
   if (await answers(path)) return null
@@ -93,7 +99,7 @@ async function listen(path: string, welcome: (socket: Socket) => void): Promise<
 }
 
 /** null: something is at that path already. */
-function bind(path: string, welcome: (socket: Socket) => void): Promise<Server | null> {
+function bind(path: string, welcome: (socket: Socket) => void): Promise<Bound | null> {
   return new Promise((resolve, reject) => {
     const server = createServer(welcome)
     server.once('error', error => {
@@ -102,8 +108,11 @@ function bind(path: string, welcome: (socket: Socket) => void): Promise<Server |
     })
     // The socket gets its mode from umask at its birth: there is no moment in which others could open it.
     const umask = process.umask(0o177)
-    server.listen(path, () => resolve(server))
+    let inode: number | null = null
+    server.listen(path, () => resolve({ server, inode }))
     process.umask(umask)
+    // In the same breath: a moment later another guard may have put its own there.
+    inode = lstatSync(path, { throwIfNoEntry: false })?.ino ?? null
   })
 }
 

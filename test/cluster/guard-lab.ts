@@ -1,6 +1,6 @@
 // A real instance under a real guard: a small data directory, a guard's bundle, agents and clients as processes.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -123,6 +123,7 @@ export async function openGuardLab({
     for (const child of children.splice(0)) if (child.pid) sendSignal(child.pid, 'SIGKILL')
     killAll(() => processesStartedWith('--state', stateDirectory))
     killAll(() => processesIn(dataDirectory))
+    removeCgroup(dataDirectory)
     if (gateUsed) removeGate(port)
     gateUsed = false
   }
@@ -203,6 +204,16 @@ export async function makePrimary(lab: GuardLab, guard: Guard, term: number, ttl
 export function done(answer: GuardAnswer): GuardStatus {
   if (answer.kind !== 'done') throw new Error(`${answer.kind}: ${answer.reason}`)
   return answer.status
+}
+
+/** Of a guard that was root and was killed: nobody else removes it. */
+function removeCgroup(dataDirectory: string): void {
+  const mount = readFileSync('/proc/self/mountinfo', 'utf8').match(/ (\S+) \S+ - cgroup2 /)?.[1]
+  try {
+    rmdirSync(join(mount ?? '', `vigil-${encodeURIComponent(dataDirectory)}`))
+  } catch {
+    // There is none.
+  }
 }
 
 /** Of the table that the gate at this port has made, or of none. */
