@@ -54,13 +54,11 @@ export function buildWorld(scenario: Scenario, worldRandom: Random): Built {
     clients: (postgres, instance) => startClients(world, postgres, instance, scenario.habits),
     lingerLimitMs: name => lingerLimit(checker, find(name)!, scheduler),
   }
-  let termRevision: bigint | null = null
-  store.onApplied(({ transaction, revision }) => {
-    for (const write of transaction.writes) {
-      if (!('put' in write) || write.put !== KEYS.term) continue
-      checker.termWritten(write.value, termRevision)
-      termRevision = revision
-    }
+  store.onApplied(({ transaction }) => {
+    const compared = transaction.compare.find(({ key }) => key === KEYS.term)
+    const base = compared && 'modRevision' in compared ? compared.modRevision : null
+    for (const write of transaction.writes)
+      if ('put' in write && write.put === KEYS.term) checker.termWritten(write.value, base)
   })
   for (const [index, name] of scenario.members.entries())
     hosts.push(newHost(world, scenario, { name, index }))

@@ -5,7 +5,7 @@ import type { SimLog } from './log.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { TermWatch } from './term-watch.ts'
 import type { Branch, Copy } from './wal.ts'
-import type { GuardProcess, Host } from './world.ts'
+import type { AgentRun, GuardProcess, Host } from './world.ts'
 
 export interface Totals {
   acknowledged: number
@@ -19,6 +19,14 @@ export interface Armed {
   readonly term: number
   /** On the member's own clocks; null: lifted by a maintenance pause. */
   readonly deadline: Instant | null
+}
+
+/** The store shows an old state, and nobody has begun it anew. */
+export interface RolledBack {
+  /** A later term than the one that it shows has been. */
+  readonly older: boolean
+  /** Agents that had seen more, by install. */
+  readonly knowing: ReadonlyMap<string, AgentRun | null>
 }
 
 export interface Promised {
@@ -44,6 +52,7 @@ export interface Facts {
   readonly unsealed: number[]
   /** Terms that were taken before the old deadline, since enough seats were sealed. */
   readonly early: number[]
+  rolledBack: RolledBack | null
   /** What each member has promised to leaders without a store, newest last. */
   readonly promises: Map<string, readonly Promised[]>
   /** Terms that were taken by a planned handing over, and from which term. */

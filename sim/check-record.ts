@@ -30,12 +30,24 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     )
     if (!same) report('I5', `the chain of promotions was changed at term ${now.term}`)
     if (now.term === old.term) return
+    checkRolledBack(context, now)
     if (old.state === 'paused' && context.pauseWanted())
       report('I15', `term ${now.term} was taken in a maintenance pause`)
     totals.takeovers++
     if (old.rules === null) facts.unsealed.push(now.term)
     checkTaking(context, before, after)
   }
+}
+
+/** I11: nobody is promoted on the ground of an old state of the store, by anybody who could know that it is old. */
+function checkRolledBack({ facts, hosts, report }: CheckContext, now: TermRecord): void {
+  const { rolledBack } = facts
+  if (!rolledBack) return
+  const { name, install } = now.holder
+  const known = rolledBack.knowing.get(install)
+  const same = known != null && hosts.some(host => host.agent === known)
+  if (same || rolledBack.older)
+    report('I11', `${name} took term ${now.term} in a store that had gone back in time`)
 }
 
 /** What may acknowledge. Renewals note how far the seats have come, which changes nothing of that. */

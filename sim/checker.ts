@@ -1,5 +1,6 @@
 // Watches a run and says at once when something happened that must never happen (reliability 5.3).
 
+import { decodeTerm } from '../src/stores/codec.ts'
 import { checkAcknowledgements } from './check-acknowledgements.ts'
 import type { CheckContext, Facts, Totals } from './check-context.ts'
 import { checkCopies } from './check-copies.ts'
@@ -49,6 +50,7 @@ export function createChecker({ scheduler, log, hosts, world, wanted }: Watched)
     armed: new Map(),
     branches: new Map(),
     acknowledged: new Map(),
+    rolledBack: null,
     promises: new Map(),
     planned: new Map(),
     served: new Map(),
@@ -79,6 +81,21 @@ export function createChecker({ scheduler, log, hosts, world, wanted }: Watched)
     promised: (name, { leader, term, ttl }) => {
       const promise = { leader: leader.install, term, until: scheduler.now() + ttl }
       facts.promises.set(name, [...(facts.promises.get(name) ?? []), promise].slice(-PROMISES_KEPT))
+    },
+    rolledBack: entry => {
+      const shown = entry === null ? null : decodeTerm(entry.value)
+      const saw = (host: Host) => {
+        const seen = host.agent?.process.alive() ? host.agent.handle.latest()?.view.memory.seen : null
+        return seen && (entry === null || seen.revision > entry.modRevision) ? host.agent : null
+      }
+      facts.rolledBack = {
+        older: !shown?.ok || shown.value.term < (facts.term.current()?.record.term ?? 0),
+        knowing: new Map(hosts.map(host => [host.memory.install, saw(host)])),
+      }
+    },
+    begunAnew: text => {
+      facts.rolledBack = null
+      facts.term.applied(text, scheduler.now())
     },
     termWritten: (text, base) => {
       const change = facts.term.applied(text, scheduler.now())

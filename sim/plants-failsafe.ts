@@ -3,6 +3,20 @@ import type { Plant } from './plant.ts'
 
 export const FAILSAFE_PLANTS: readonly Plant[] = [
   {
+    name: 'old-store-is-believed',
+    mistake: 'a term record that went back in time is taken for the present one',
+    breaks: ['I11', 'I5'],
+    theme: 'store rolled back',
+    patches: [
+      {
+        file: 'src/core/situation.ts',
+        find: 'function frozenReason(view: View, cluster: ClusterState): string | null {',
+        replace:
+          'function frozenReason(view: View, cluster: ClusterState): string | null {\n  if (cluster.term) return null',
+      },
+    ],
+  },
+  {
     name: 'no-promise',
     mistake: 'a member accepts and promises nothing',
     breaks: ['I3'],

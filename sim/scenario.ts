@@ -27,6 +27,8 @@ export interface Scenario {
   readonly impatient: boolean
   /** The last member starts only when a step says so. */
   readonly newcomer: boolean
+  /** An operator will have to begin it anew. */
+  readonly storeFails: boolean
 }
 
 const NAMES = ['amber', 'birch', 'cedar', 'dahlia', 'elder']
@@ -81,6 +83,7 @@ export function drawScenario(random: Random, only: string | null = null): Scenar
     phaseMs,
     impatient: random.chance(0.08),
     newcomer: plot.newcomer ?? false,
+    storeFails: plot.storeFails ?? false,
   }
 }
 

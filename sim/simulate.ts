@@ -2,6 +2,7 @@
 
 import { buildWorld } from './build.ts'
 import type { Checker, Violation } from './checker.ts'
+import { superviseStore } from './faults-store.ts'
 import { healEverything, obstacleToHealth } from './health.ts'
 import type { SimLog } from './log.ts'
 import { type Random, seededRandom } from './random.ts'
@@ -159,6 +160,7 @@ async function demandHealth(simulation: Simulation): Promise<number | null> {
   if (checker.violations().length > 0) return null
   const { scheduler } = world
   healEverything(world)
+  if (scenario.storeFails) superviseStore(world)
   const healedAt = scheduler.now()
   const promotionsBefore = checker.totals.promotions
   const limit = Math.max(scenario.ttlSeconds, 16) * 1010 + RECOVERY_LIMIT_MS

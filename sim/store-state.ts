@@ -3,20 +3,29 @@ import type { Compare, KeyValueEntry, Transaction, TransactionResult, Write } fr
 
 export interface StoreState {
   revision(): bigint
-  readonly clusterId: string
+  clusterId(): string
   entry(key: string): KeyValueEntry | undefined
   /** Contents now, or `back` revisions ago as far as they are kept. Ordered by key. */
   snapshot(back?: number): { readonly entries: readonly KeyValueEntry[]; readonly revision: bigint }
   transact(transaction: Transaction): TransactionResult
+  /** What was once here is here again, under the same identity or another. Leases of now stay. */
+  restore(kept: Kept, clusterId: string): void
   addLease(lease: string): void
   hasLease(lease: string): boolean
   /** Its keys go with it. */
   dropLease(lease: string): void
 }
 
+/** Contents at one revision. */
+export interface Kept {
+  readonly entries: readonly KeyValueEntry[]
+  readonly revision: bigint
+}
+
 const SNAPSHOTS_KEPT = 24
 
-export function createStoreState(clusterId: string, changed: (keys: readonly string[]) => void): StoreState {
+export function createStoreState(firstId: string, changed: (keys: readonly string[]) => void): StoreState {
+  let clusterId = firstId
   const entries = new Map<string, KeyValueEntry>()
   const leases = new Set<string>()
   const past: { entries: readonly KeyValueEntry[]; revision: bigint }[] = []
@@ -53,7 +62,17 @@ export function createStoreState(clusterId: string, changed: (keys: readonly str
     changed(effective.map(keyOf))
   }
   return {
-    clusterId,
+    clusterId: () => clusterId,
+    restore: (kept, id) => {
+      clusterId = id
+      revision = kept.revision
+      past.splice(0)
+      entries.clear()
+      // Keys of leases that ended meanwhile would stay for ever.
+      for (const entry of kept.entries)
+        if (entry.lease === null || leases.has(entry.lease)) entries.set(entry.key, entry)
+      changed([...entries.keys()])
+    },
     revision: () => revision,
     entry: key => entries.get(key),
     snapshot: (back = 0) => {

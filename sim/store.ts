@@ -87,7 +87,7 @@ export function createStore(parts: Parts): SimStore {
         const back = random.chance(faults.staleChance) ? random.integer(1, 12) : 0
         const { entries, revision } = state.snapshot(back)
         const found = entries.filter(entry => entry.key.startsWith(prefix))
-        snapshot = { entries: found, revision, clusterId: state.clusterId }
+        snapshot = { entries: found, revision, clusterId: state.clusterId() }
       })
       if (outcome.kind === 'handled') return snapshot!
       throw new VigilError('STORE_UNREACHABLE', { endpoints: 'store', reason: outcome.kind })

@@ -3,6 +3,8 @@
 import type { Fault } from './faults.ts'
 import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
+import { ROLLBACK_MS, recordDeleted, rollback } from './faults-store.ts'
+import * as operators from './operators.ts'
 import type { Random } from './random.ts'
 import type { Step, Story } from './story.ts'
 
@@ -47,6 +49,30 @@ export const FAILSAFE_STORIES: readonly (readonly [weight: number, story: Story]
         const at = away.at + random.between(1, away.forMs)
         const second = { at, fault: random.pick(INTERRUPTIONS), target, forMs: random.between(300, ttlMs) }
         return random.chance(0.2) ? [away] : [away, second]
+      },
+    },
+  ],
+  [
+    1,
+    {
+      // An old copy of the store comes back, or the record is deleted; members restart, the leader changes.
+      name: 'store rolled back',
+      storeFails: true,
+      steps: (random, ttlMs) => {
+        const at = random.between(500, 3000)
+        const forMs = ROLLBACK_MS + random.between(0.2, 2.5) * ttlMs
+        const fault = random.chance(0.8) ? rollback : recordDeleted
+        const between = random.pick([
+          machine.postmasterKill,
+          machine.agentKill,
+          operators.switchover,
+          machine.powerLoss,
+        ])
+        const target = random.pick(['leader', 'leader', 'standby'] as const)
+        return [
+          { at: at + random.between(200, 12_000), fault: between, target, forMs: random.between(300, 6000) },
+          { at, fault, target: 'any', forMs },
+        ]
       },
     },
   ],

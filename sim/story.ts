@@ -26,4 +26,6 @@ export interface Story {
   readonly failsafe?: boolean
   /** The last member starts only when a step says so. */
   readonly newcomer?: boolean
+  /** It goes back in time or loses its record. */
+  readonly storeFails?: boolean
 }

@@ -13,6 +13,7 @@ export interface Theme {
   readonly synchronous?: boolean
   readonly failsafe?: boolean
   readonly newcomer?: boolean
+  readonly storeFails?: boolean
 }
 
 /** Any subset of everything is on. */

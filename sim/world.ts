@@ -6,6 +6,7 @@ import type { LocalSettings } from '../src/core/settings.ts'
 import type { Answer, GuardMessage, GuardState } from '../src/guard/model.ts'
 import type { Instant, Ms } from '../src/kernel/time.ts'
 import type { GuardStatus } from '../src/ports/guard.ts'
+import type { KeyValueEntry } from '../src/ports/store.ts'
 import type { CommitQueue } from './commits.ts'
 import type { Configuration, Directory } from './data-directory.ts'
 import type { DiskState } from './disk.ts'
@@ -53,6 +54,10 @@ export interface Observer {
   /** A walreceiver has connected. */
   streams(postgres: Postgres, source: Postgres): void
   guardStepped(host: Host, before: GuardState, after: GuardState, now: Instant): void
+  /** The store is about to show this term record again; null: none. */
+  rolledBack(term: KeyValueEntry | null): void
+  /** An operator puts this record in its place. */
+  begunAnew(text: string): void
   /** A member has promised to leave the leadership alone, and the answer is about to leave. */
   promised(name: string, asked: FailsafeAsked): void
   directoryRemoved(host: Host, directory: Directory): void

@@ -1,7 +1,8 @@
 // A new beginning in a store that went back in time or is another one, by an operator (protocol A10).
 import type { ClusterState } from './cluster.ts'
+import { createdRecord } from './record.ts'
 import type { LastKnown } from './seed.ts'
-import type { Situation } from './situation.ts'
+import { type Situation, situationOf } from './situation.ts'
 import type { Seed, TermRecord } from './term.ts'
 import type { View } from './view.ts'
 
@@ -25,14 +26,12 @@ export interface Reseeding {
 
 /**
  * The record that an operator puts in place of what the store has now. Its holder is silent, so that everybody waits
- * for any deadline that may still run; who leads next is decided by who has the most. null: nothing is known to begin
- * with.
+ * for any deadline that may still run; who leads next is decided by who has the most.
  */
-export function reseeding(view: View, store: ClusterState): Reseeding | null {
+export function reseeding(view: View, store: ClusterState): Reseeding {
   const { me, remembered, memory, chance } = view
-  const base = newest(memory.lastKnown?.record ?? null, store.term?.value ?? null)
+  const base = newest(memory.lastKnown?.record ?? null, store.term?.value ?? null) ?? fromNothing(view, store)
   const initialize = memory.lastKnown?.initialize ?? null
-  if (!base) return null
   const timelines = [base.timelineMax, ...remembered.promotions.map(({ timeline }) => timeline)]
   const installs = store.members.flatMap(({ value }) => (value.vigil ? [value.vigil.install] : []))
   return {
@@ -52,6 +51,13 @@ export function reseeding(view: View, store: ClusterState): Reseeding | null {
     initialize: store.initialize ? null : initialize,
     config: store.config ? null : (memory.lastKnown?.config ?? me.bootstrapConfig),
   }
+}
+
+/** After every agent has ended, in a store without a record: who had to confirm commits is not known any more. */
+function fromNothing(view: View, store: ClusterState): TermRecord {
+  const { running } = situationOf(view)
+  const timeline = running.kind === 'standby' ? running.status.position.timeline : 1
+  return { ...createdRecord(view, store.clusterId, timeline), term: view.remembered.termMax }
 }
 
 function nextSeed(

@@ -28,10 +28,10 @@ export async function planReseed(desk: Desk, body: ReseedBody): Promise<Plan> {
   const read = await freshRead(desk)
   if (read.kind === 'lost') return { kind: 'refused', answer: read.answer }
   const next = reseeding(view, read.value.cluster)
-  if (!next) return refused(412, 'This member knows no record to begin with: ask another one')
   const unheard = silent.length > 0 ? `; not heard: ${silent.join(', ')}` : ''
+  const unknown = view.memory.lastKnown || read.value.cluster.term ? '' : '; no earlier record is known'
   return ready(
-    `would begin term ${next.record.term} in the store (${frozen}); the most advanced member leads after ${Math.ceil(next.record.ttl / 1000)} s${unheard}`,
+    `would begin term ${next.record.term} in the store (${frozen}); the most advanced member leads after ${Math.ceil(next.record.ttl / 1000)} s${unheard}${unknown}`,
     async () => {
       const limit = desk.clock.limit(STORE_LIMIT_MS)
       const result = await desk.records.beginAnew(next, read.value.termRevision, limit)
