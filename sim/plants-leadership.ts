@@ -41,9 +41,9 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
       },
       {
         file: LEADERSHIP,
-        find: 'seen: { revision, at: clock.now() }',
+        find: 'seen: { revision, at: clock.now(),',
         replace:
-          'seen: { revision, at: { mono: clock.wallTime().getTime(), boot: clock.wallTime().getTime() } }',
+          'seen: { revision, at: { mono: clock.wallTime().getTime(), boot: clock.wallTime().getTime() },',
       },
       {
         file: 'src/core/situation.ts',
@@ -90,11 +90,12 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'absent-key-at-once',
     mistake: 'a missing leader key is taken for the end of a leadership',
     breaks: ['I3'],
+    theme: 'leader key',
     patches: [
       {
         file: 'src/core/candidate.ts',
-        find: "return s.waitedOut ? 'waited-out' : null",
-        replace: "return s.waitedOut || s.cluster?.leader === null ? 'waited-out' : null",
+        find: "if (s.waitedOut) return 'waited-out'",
+        replace: "if (s.waitedOut || s.cluster?.leader === null) return 'waited-out'",
       },
     ],
   },

@@ -147,14 +147,8 @@ export const SEALING_PLANTS: readonly Plant[] = [
     patches: [
       {
         file: 'src/core/candidate.ts',
-        find: 'const loss = isSynchronous(s) ? acknowledgedElsewhere(s) : lagObstacle(s, s.end, s.record)',
-        replace:
-          "const early = exclusionOf(s) !== 'waited-out' && isSynchronous(s)\n  const loss = early ? acknowledgedElsewhere(s) : lagObstacle(s, s.end, s.record)",
-      },
-      {
-        file: 'src/core/rules/taking.ts',
-        find: 'if (lossObstacle(s) === null && exclusionOf(s) !== null) return null',
-        replace: 'if (exclusionOf(s) !== null) return null',
+        find: 'if (!isSynchronous(s)) return lagObstacle(',
+        replace: 'if (!isSynchronous(s) || s.waitedOut) return lagObstacle(',
       },
     ],
   },
