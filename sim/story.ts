@@ -22,6 +22,7 @@ export interface Story {
   readonly synchronous?: boolean
   readonly promises?: Readonly<Record<string, unknown>>
   readonly ttlSeconds?: number
+  readonly members?: number
   /** A leader may go on without the store. */
   readonly failsafe?: boolean
   /** The last member starts only when a step says so. */

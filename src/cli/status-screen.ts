@@ -31,6 +31,8 @@ function commitsLine({ synchronous, leader }: StatusDocument): string | null {
 }
 
 function leaderLine({ leader, term, store, member }: StatusDocument): string {
+  if (store.state === 'lost' && member.failsafe?.active)
+    return `Leader ${member.name} without the store, which has not answered for ${secondsText(store.lost_for_ms ?? 0)}: failsafe, by the promises of all members`
   if (store.state === 'lost')
     return `The store has not answered ${member.name} for ${secondsText(store.lost_for_ms ?? 0)}: who leads is not known${leader ? `, except that ${leader} still holds its deadline` : ''}`
   if (leader !== null) return `Leader ${leader}${term ? `, term ${term.number}` : ''}`
