@@ -1,6 +1,9 @@
 // Hosts, cables and the store fail: nobody serves twice, and who is back follows by itself.
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { EvidenceDocument } from '../../src/core/evidence.ts'
 import type { Cluster } from '../lab/cluster.ts'
 import { FAULTS, type Fault } from '../lab/faults.ts'
 import type { Member } from '../lab/member.ts'
@@ -35,6 +38,9 @@ scene(
         // Clients on its side were acknowledged until the deadline: without that nothing would have diverged.
         assert.ok(verdict.lost.length > 0)
         assert.equal(seatOf(victim), seat, 'the copy was rewound, not made anew')
+        const kept = await keptBy(victim)
+        for (const row of verdict.lost)
+          assert.ok(kept.has(row), `row ${row} was acknowledged, lost and is not kept`)
       },
     )
 
@@ -101,6 +107,22 @@ function storeAway(ms: number, resumes: Fault['resumes']): Fault {
 
 function others(cluster: Cluster, member: Member) {
   return cluster.network.hosts.filter(host => host !== member.host)
+}
+
+/** Rows of the writers that this member had alone, by the list that it gives over REST. */
+async function keptBy(member: Member): Promise<ReadonlySet<string>> {
+  const { body } = await member.rest('/vigil/evidence')
+  const newest = (JSON.parse(body) as readonly EvidenceDocument[]).at(-1)
+  assert.ok(newest, 'something is kept')
+  assert.deepEqual(newest.left_out, [])
+  const lines = readFileSync(join(newest.path, 'rows.jsonl'), 'utf8').split('\n').filter(Boolean)
+  return new Set(
+    lines
+      .map(
+        line => JSON.parse(line) as { readonly row: { readonly client: number; readonly sequence: number } },
+      )
+      .map(({ row }) => `${row.client}:${row.sequence}`),
+  )
 }
 
 function etcdOf(cluster: Cluster, member: Member) {

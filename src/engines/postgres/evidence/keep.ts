@@ -259,10 +259,6 @@ async function ownTimelineOf(
 async function keptBefore(host: PostgresHost, about: About): Promise<boolean> {
   const { seat, ownTimeline, divergence } = about
   return (await evidenceOf(host)).some(
-    known =>
-      seat !== null &&
-      known.seat === seat &&
-      known.ownTimeline === ownTimeline &&
-      known.fork === divergence.fork,
+    known => known.seat === seat && known.ownTimeline === ownTimeline && known.fork === divergence.fork,
   )
 }

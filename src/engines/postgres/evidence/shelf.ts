@@ -55,9 +55,10 @@ export async function placeFor(
       await mkdir(path, { recursive: true, mode: 0o700 })
       await removeUnfinished(path)
       const roomBytes = await roomIn(path, limitBytes)
-      if (roomBytes >= wantedBytes) return { path, roomBytes }
-      if (roomBytes >= ROOM_MIN_BYTES) usable.push({ path, roomBytes })
-      else refusals.push(`${path}: ${Math.floor(roomBytes / 1024)} kB are left for it`)
+      if (roomBytes < ROOM_MIN_BYTES)
+        refusals.push(`${path}: ${Math.floor(roomBytes / 1024)} kB are left for it`)
+      else if (roomBytes >= wantedBytes) return { path, roomBytes }
+      else usable.push({ path, roomBytes })
     } catch (error) {
       refusals.push(`${path}: ${reasonOf(error)}`)
     }
