@@ -1,9 +1,11 @@
 // Phase two: every fault is taken back, and then there is one writable primary that everybody streams from.
 import { reached } from '../src/kernel/time.ts'
+import { decodeTerm } from '../src/stores/term-codec.ts'
+import { KEYS } from './keys.ts'
 import { clearRequests, configure } from './operators.ts'
 import { NORMAL_PACE } from './postgres.ts'
 import { healStore } from './store.ts'
-import { contains, describeCopy } from './wal.ts'
+import { contains, describeCopy, endOf } from './wal.ts'
 import type { Host, World } from './world.ts'
 
 /** A standby may be as many records behind: they are on their way. */
@@ -44,7 +46,36 @@ export function obstacleToHealth(world: World, newcomer: Host | null = null): st
   const holds = guard?.mode === 'armed' && !reached(guard.deadline!, leader.clock.now())
   if (!holds) return `the guard of ${leader.name} holds no deadline; ${describeAll(world)}`
   const absent = world.hosts.find(host => host !== leader && host !== newcomer && !streams(host, leader))
-  return absent ? `${absent.name} does not stream from ${leader.name}; ${describeAll(world)}` : null
+  if (absent) return `${absent.name} does not stream from ${leader.name}; ${describeAll(world)}`
+  const unkept = promiseNotKept(world, leader)
+  return unkept ? `${unkept}; ${describeAll(world)}` : null
+}
+
+/** The mode that operators want is recorded and in force, and commits that wait are let go. */
+function promiseNotKept(world: World, leader: Host): string | null {
+  const { mode, strict, nodeCount } = wantedPromises(world)
+  const text = world.store.state.entry(KEYS.term)?.value
+  const record = text === undefined ? null : decodeTerm(text)
+  const rules = record?.ok ? record.value.rules : null
+  if (mode === 'off') return rules === null ? null : 'the record promises more than is wanted'
+  const others = world.hosts.filter(host => host !== leader && host.local.tags['nosync'] !== true)
+  if (others.length === 0) return null
+  const [rule] = rules ?? []
+  if (!rule || rules?.length !== 1 || rule.k === 0)
+    return 'the rule of the record is not the one that is wanted'
+  const { instance, directory } = leader.postgres
+  if (!instance || !directory || (strict && others.length < nodeCount)) return null
+  const waiting = endOf(directory.copy) - instance.commits.releasedTo
+  return waiting > RECORDS_BEHIND_MAX * 168 ? 'commits wait' : null
+}
+
+function wantedPromises(world: World) {
+  const config = JSON.parse(world.store.state.entry(KEYS.config)?.value ?? '{}') as Record<string, unknown>
+  return {
+    mode: config['synchronous_mode'] ?? 'off',
+    strict: config['synchronous_mode_strict'] === true,
+    nodeCount: Number(config['synchronous_node_count'] ?? 1),
+  }
 }
 
 function streams(host: Host, leader: Host): boolean {
