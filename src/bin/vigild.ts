@@ -1,11 +1,10 @@
 // The agent's composition root: `vigild CONFIG.yml`.
 import { randomBytes } from 'node:crypto'
-import { isIP } from 'node:net'
 import { parseArgs } from 'node:util'
 import { startAgent } from '../agent/agent.ts'
 import { createPeers, type PeerOptions } from '../api/peers-client.ts'
 import { openApi } from '../api/server.ts'
-import { formatAddress, isWildcard } from '../config/address.ts'
+import { formatAddress } from '../config/address.ts'
 import { formatFinding } from '../config/finding.ts'
 import { loadConfig } from '../config/load.ts'
 import { type LocalConfig, localSettings } from '../config/local-config.ts'
@@ -18,15 +17,13 @@ import { answersConnections } from '../engines/postgres/accepts.ts'
 import { openPostgres } from '../engines/postgres/engine.ts'
 import { createGuardClient } from '../guard/client.ts'
 import { openMachineClock } from '../guard/clock.ts'
-import { gatedGuard } from '../guard/gated.ts'
 import { guardCommand } from '../guard/launch.ts'
-import { createPortGate } from '../guard/port-gate.ts'
 import { openDecisionFile } from '../host/decision-file.ts'
 import { openJournal } from '../host/file-journal.ts'
 import { keepRights } from '../host/kept-rights.ts'
 import { lockStateDirectory } from '../host/lock.ts'
 import { machineIdentity } from '../host/machine.ts'
-import { type NftShell, openNftShell } from '../host/nft-shell.ts'
+import type { NftShell } from '../host/nft-shell.ts'
 import { become, futureUser, makeStateDirectory, makeStateDirectoryAsRoot } from '../host/privileges.ts'
 import { openServiceManager } from '../host/service-manager.ts'
 import { createSystemClock } from '../host/system-clock.ts'
@@ -41,6 +38,7 @@ import { openEtcd } from '../stores/etcd/etcd.ts'
 import { createLeaderStore } from '../stores/leader-store.ts'
 import { openLog } from '../telemetry/log.ts'
 import { passes, startChecks, validationChecks } from './checks.ts'
+import { openNft, withGate } from './gate.ts'
 import { storeOptions } from './store-options.ts'
 import { tellManager } from './tell-manager.ts'
 import { VERSION } from './version.ts'
@@ -227,9 +225,9 @@ function engineOptions(
 
 /** What it may do about nftables, or why nothing: as root that is decided before root is given up. */
 async function becomeOwner(config: LocalConfig): Promise<NftShell | string> {
-  const { postgresql, stateDir, fencing } = config
+  const { postgresql, stateDir } = config
   const user = await futureUser(postgresql.dataDir)
-  const nft = fencing.nftables === 'off' ? 'switched off (vigil.fencing.nftables)' : openNftShell(user)
+  const nft = await openNft(config, user)
   if (!user) return nft
   await makeStateDirectoryAsRoot(stateDir, postgresql.dataDir, user)
   await keepRights(user, `${config.scope}-${config.name}`)
@@ -252,11 +250,7 @@ function openGuard(config: LocalConfig, { environment, nft, now }: Surroundings)
     watchdog: config.fencing.watchdog,
     now,
   })
-  const { hosts, port } = config.postgresql.listen
-  const place = { port, addresses: hosts.every(host => isIP(host) && !isWildcard(host)) ? hosts : [] }
-  const [gate, obstacle] =
-    typeof nft === 'string' ? [null, nft] : [createPortGate({ shell: nft, place, now }), null]
-  return gatedGuard({ guard, gate, obstacle, required: config.fencing.nftables === 'on' })
+  return withGate(guard, config, { nft, now })
 }
 
 /** Protocol A10. */

@@ -13,6 +13,12 @@ export type GuardLayer = 'cgroup.kill' | 'nftables' | 'watchdog' | 'realtime'
 /** Why a layer is not in force; null: it is. What is not named was not asked yet. */
 export type FencingObstacles = Readonly<Partial<Record<GuardLayer, string | null>>>
 
+/** The kernel's gate at the database port is about to shut, or has, though the deadline was granted. */
+export interface GateTrouble {
+  readonly reason: string
+  readonly since: Instant
+}
+
 /** What the guard says of itself and of the instance, with each answer and every 200 ms. */
 export interface GuardStatus {
   readonly mode: GuardMode
@@ -30,6 +36,7 @@ export interface GuardStatus {
   readonly obstacles?: FencingObstacles
   /** Why a promotion would be refused here; such a member does not try to lead. */
   readonly forbids?: string | null
+  readonly gateTrouble?: GateTrouble | null
 }
 
 export interface PostmasterExit {

@@ -90,7 +90,7 @@ export interface Memory {
   readonly hung: boolean
   /** When this member last killed an instance that did not answer. */
   readonly hungKilledAt: Instant | null
-  /** The leader has doubts whether it can write: the others are asked meanwhile whether they can. */
+  /** The leader has doubts whether it can write or be reached: the others are asked meanwhile whether they can. */
   readonly doubtful: boolean
   /** Ends by itself of an instance in recovery, newest first; none after it has run for a while. */
   readonly crashes: readonly Instant[]
@@ -144,6 +144,8 @@ export interface Memory {
   readonly namesTold: { readonly names: Names; readonly at: Instant } | null
   /** When each seat was last seen fit for synchronous commits. */
   readonly seatsSeen: Readonly<Record<string, { readonly name: string; readonly at: Instant }>>
+  /** Since when a new copy waits until the old one is counted on no longer. */
+  readonly discarding: { readonly seat: string; readonly at: Instant } | null
   /** The last walsender that had a member's name and was not that member's. */
   readonly strangerSeen: {
     readonly name: string
@@ -208,6 +210,7 @@ export const EMPTY_MEMORY: Memory = {
   namesProof: null,
   namesTold: null,
   seatsSeen: {},
+  discarding: null,
   strangerSeen: null,
   hiddenTerm: null,
   lastRefusal: null,

@@ -107,7 +107,10 @@ function isDoubtful(s: Situation): boolean {
   const slow = writesFailing !== null && elapsedAtMost(writesFailing.since, s.now) >= DOUBT_MS
   return (
     s.holding &&
-    (slow || placesFailingSince !== null || (isDead(s) && leadingTrouble(s.view.health, s.now) !== null))
+    (slow ||
+      placesFailingSince !== null ||
+      s.guard?.gateTrouble != null ||
+      (isDead(s) && leadingTrouble(s.view.health, s.now) !== null))
   )
 }
 

@@ -23,7 +23,7 @@ export function gatedGuard({ guard, gate, obstacle, required }: GatedOptions): G
     const { mode, alive, deadline } = status
     if (mode === 'fenced' && alive) return
     const goal = mode === 'armed' && alive && deadline ? deadline : 'open'
-    if (same(goal, followed)) return
+    if (same(goal, followed) && gate.obstacle() === null) return
     followed = goal
     if (goal === 'open') gate.open()
     else gate.openUntil(goal)
@@ -45,7 +45,8 @@ export function gatedGuard({ guard, gate, obstacle, required }: GatedOptions): G
       if (!heard) return null
       const { status } = heard
       const obstacles = { ...status.obstacles, nftables: missing() }
-      return { ...heard, status: { ...status, obstacles, forbids: status.forbids ?? forbids() } }
+      const gateTrouble = gate?.trouble() ?? null
+      return { ...heard, status: { ...status, obstacles, forbids: status.forbids ?? forbids(), gateTrouble } }
     },
     async ensure(signal) {
       const there = await guard.ensure(signal)

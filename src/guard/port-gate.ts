@@ -1,5 +1,6 @@
 // The kernel's dead-man's switch at the database port (nftables): packets pass while a set holds the port, and the port
 // leaves the set by itself when nobody renews it. It works while agent and guard are stopped, or can't get at a disk.
+import type { GateTrouble } from '../core/guard-status.ts'
 import { type Instant, later, type Ms, remaining } from '../kernel/time.ts'
 
 /**
@@ -8,13 +9,18 @@ import { type Instant, later, type Ms, remaining } from '../kernel/time.ts'
  */
 const GUARD_FIRST_MS: Ms = 500
 const SILENT_MS: Ms = 2000
-const AGAIN_AFTER_MS: Ms = 30_000
+/** A right that is missing does not come back each second. What is in force must be renewed, whatever it takes. */
+const AGAIN_AFTER_MS = { idle: 30_000, due: 1000 } as const
+/** An end in order and the release of the leadership take that long. */
+const SHUTS_SOON_MS: Ms = 2500
 
 /** Runs one transaction at a time; null: done, else the complaint. */
 export interface NftShell {
   run(transaction: string): Promise<string | null>
   /** Ends the established connections of the port, whoever holds them. */
   cutConnections(port: number): Promise<void>
+  /** Nothing can be run any more by this agent. */
+  lost(): boolean
   close(): void
 }
 
@@ -32,6 +38,8 @@ export interface PortGate {
   settled(limit: Ms): Promise<void>
   /** Why it is not in force; null: it is. */
   obstacle(): string | null
+  /** Why the port is about to shut though more was granted; null: it is not, as far as is known. */
+  trouble(): GateTrouble | null
   /** Removes the rules: nobody renews any more, and nobody serves. */
   remove(): Promise<void>
 }
@@ -56,10 +64,12 @@ export function createPortGate({ shell, place, now }: PortGateOptions): PortGate
   let failedAt: Instant | null = null
   /** When the port leaves the set by itself. */
   let closesAt: Instant | null = null
+  /** What is in force has an end, and could not be renewed since. */
+  let troubleSince: Instant | null = null
 
   function want(goal: Goal): void {
-    // A right that is missing does not come back each second. What is in force must be renewed, whatever it takes.
-    if (!inForce && failedAt && remaining(later(failedAt, AGAIN_AFTER_MS), now()) > 0) return
+    const pause = inForce || goal.until ? AGAIN_AFTER_MS.due : AGAIN_AFTER_MS.idle
+    if (!inForce && failedAt && remaining(later(failedAt, pause), now()) > 0) return
     wanted = goal
     working ??= work().finally(() => {
       working = null
@@ -87,7 +97,9 @@ export function createPortGate({ shell, place, now }: PortGateOptions): PortGate
     inForce = inForce || made
     obstacle = complaint
     failedAt = complaint === null ? null : now()
-    closesAt = end
+    troubleSince = complaint === null || closesAt === null ? null : (troubleSince ?? now())
+    // After a failure the port still leaves the set when it would have.
+    if (complaint === null) closesAt = end
     // The timeout counts from when the kernel took it: a standstill on the way has opened the port once more.
     if (end && made && remaining(end, now()) === 0) await shell.run(`${words.flush}; ${words.element(1)}`)
   }
@@ -112,6 +124,11 @@ export function createPortGate({ shell, place, now }: PortGateOptions): PortGate
       const silent = workingSince !== null && remaining(later(workingSince, SILENT_MS), now()) === 0
       return silent ? 'nft does not answer' : obstacle
     },
+    trouble() {
+      if (!inForce || !closesAt || !troubleSince || !obstacle) return null
+      const soon = remaining(closesAt, now()) < SHUTS_SOON_MS
+      return soon || shell.lost() ? { reason: obstacle, since: troubleSince } : null
+    },
     async remove() {
       await working
       if (made) await shell.run(words.remove)
@@ -120,6 +137,11 @@ export function createPortGate({ shell, place, now }: PortGateOptions): PortGate
       obstacle = 'removed'
     },
   }
+}
+
+/** What an agent left behind that used one, for an agent that is to use none. */
+export async function removeGate(shell: NftShell, place: GatePlace): Promise<void> {
+  await shell.run(wordsOf(place).remove)
 }
 
 interface Words {
@@ -172,7 +194,7 @@ function wordsOf({ port, addresses }: GatePlace): Words {
     make,
     flush: `flush set ${table} open`,
     element,
-    // With an element in it: nft repeats what was added, and that is how the shell knows that it is through.
-    remove: `flush set ${table} open; ${element(null)}; delete table ${table}`,
+    // Made first, so that there is one. nft repeats an element that was added: so the shell knows that it is through.
+    remove: `${make}; ${element(null)}; delete table ${table}`,
   }
 }

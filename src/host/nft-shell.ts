@@ -9,6 +9,8 @@ const CAP_NET_ADMIN = 12n
 /** nft keeps every line it has read: about 350 bytes each. */
 const TRANSACTIONS_A_PROCESS = 1000
 const ANSWER_LIMIT_MS = 1000
+/** A machine may be busy for a moment; a helper that was stopped stays silent. */
+const SILENCES_MAX = 2
 /** One mistake may be several lines. */
 const COMPLAINT_MS = 20
 /** `quit` ends nft, and the shell waits for the next word. Both end with the agent, by the end of their input. */
@@ -22,7 +24,17 @@ done`
 export interface NftShell {
   run(transaction: string): Promise<string | null>
   cutConnections(port: number): Promise<void>
+  /** Nothing can be run any more by this agent. */
+  lost(): boolean
   close(): void
+}
+
+interface Helper {
+  readonly process: ChildProcess
+  /** Transactions that its nft has run; 0: it has none yet. */
+  used: number
+  /** Answers in a row that did not come in time. */
+  silences: number
 }
 
 /**
@@ -34,28 +46,42 @@ export function openNftShell(user: User | null): NftShell | string {
   if (nft === undefined) return 'nft (package nftables) is not installed'
   if (user === null && !mayAdministrateNetwork()) return 'no right to change rules (CAP_NET_ADMIN)'
   const command = [...asUser(user), '/bin/sh', '-c', LOOP, nft]
-  let child = launch(command)
-  let used = 0
   let settle: ((complaint: string | null) => void) | null = null
-  watch(child)
+  let helper = open()
+  // A right that root gave away can't be given again: whoever kills one helper has not yet taken it from us.
+  const spares = user === null ? [] : [open()]
 
-  function watch(process: ChildProcess): void {
+  function open(): Helper {
+    const opened: Helper = { process: launch(command), used: 0, silences: 0 }
+    watch(opened)
+    return opened
+  }
+
+  function watch(from: Helper): void {
+    const { process } = from
+    const settleOwn = (complaint: string | null) => {
+      if (from === helper) finish(complaint)
+    }
     let [said, complained] = ['', '']
     process.stdout?.setEncoding('utf8').on('data', (text: string) => {
       const lines = (said + text).split('\n')
       said = lines.pop()!
-      if (lines.some(line => line.startsWith('add element'))) finish(null)
+      if (lines.some(line => line.startsWith('add element'))) settleOwn(null)
     })
     process.stderr?.setEncoding('utf8').on('data', (text: string) => {
       if (complained === '')
         setTimeout(() => {
-          finish(sentence(complained))
+          settleOwn(sentence(complained))
           complained = ''
         }, COMPLAINT_MS)
       complained += text
     })
-    process.on('error', error => finish(error.message))
-    process.on('exit', () => finish('nft has ended'))
+    process.on('error', error => settleOwn(error.message))
+    process.on('exit', () => {
+      // Its nft outlives the shell, and would still do what is in the pipe.
+      kill(from)
+      settleOwn('nft has ended')
+    })
     // Its end is told by the exit; a line that it did not read is no failure of ours.
     process.stdin?.on('error', () => {})
   }
@@ -65,46 +91,77 @@ export function openNftShell(user: User | null): NftShell | string {
     settle = null
   }
 
-  /** False: the right that root gave away can't be given again. */
+  /** False: there is none, and no right to start one. */
   function ready(): boolean {
-    if (child.exitCode === null && child.signalCode === null) return true
-    if (user !== null) return false
-    child = launch(command)
-    watch(child)
-    used = 0
-    return true
+    const replaceable = user === null || spares.length > 0
+    const silent = helper.silences >= SILENCES_MAX && replaceable
+    if (silent) kill(helper)
+    if (!silent && lives(helper)) return true
+    if (!replaceable) return false
+    helper = spares.pop() ?? open()
+    return lives(helper) || ready()
   }
 
   function say(lines: string): Promise<string | null> {
+    const { process } = helper
     return new Promise(resolve => {
       const timer = setTimeout(() => {
         // If nft has died, the shell waits for the next word. If not, nft refuses that word and takes what follows.
-        used = 0
+        helper.used = 0
+        helper.silences++
         finish('nft does not answer')
       }, ANSWER_LIMIT_MS)
       settle = complaint => {
         clearTimeout(timer)
+        if (complaint === null) helper.silences = 0
         resolve(complaint)
       }
-      child.stdin?.write(lines)
+      process.stdin?.write(lines)
     })
   }
 
+  async function run(transaction: string, again = true): Promise<string | null> {
+    if (!ready()) return GONE
+    const { used } = helper
+    const word = used === 0 ? 'nft\n' : used % TRANSACTIONS_A_PROCESS === 0 ? 'quit\nnft\n' : ''
+    helper.used++
+    const from = helper
+    const complaint = await say(`${word}${transaction}\n`)
+    // It has just been killed: another one can still do it in time.
+    return complaint !== null && again && !lives(from) && !lost() ? run(transaction, false) : complaint
+  }
+
+  const lost = () => user !== null && spares.length === 0 && !lives(helper)
+
   return {
-    async run(transaction) {
-      if (!ready()) return 'nft has ended; it starts again with the agent'
-      const word = used === 0 ? 'nft\n' : used % TRANSACTIONS_A_PROCESS === 0 ? 'quit\nnft\n' : ''
-      used++
-      return say(`${word}${transaction}\n`)
-    },
+    run: transaction => run(transaction),
+    lost,
     async cutConnections(port) {
       if (!ready()) return
-      const word = used === 0 ? '' : 'quit\n'
-      used = 0
+      const word = helper.used === 0 ? '' : 'quit\n'
+      helper.used = 0
       await say(`${word}cut ${port}\n`)
     },
-    close: () => void child.stdin?.end(),
+    close() {
+      for (const { process } of [helper, ...spares]) process.stdin?.end()
+    },
   }
+}
+
+const GONE = 'the helpers with the right to change rules have ended; a restart of the agent brings them back'
+
+/** With whatever it has started. */
+function kill(helper: Helper): void {
+  const { pid } = helper.process
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Nothing is left of it.
+  }
+}
+
+function lives({ process }: Helper): boolean {
+  return process.exitCode === null && process.signalCode === null
 }
 
 function launch([program, ...rest]: readonly string[]): ChildProcess {
@@ -113,6 +170,8 @@ function launch([program, ...rest]: readonly string[]): ChildProcess {
     // nft writes what it was told into a file below HOME.
     env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/dev/null', LC_ALL: 'C' },
     stdio: ['pipe', 'pipe', 'pipe'],
+    // A group of its own: killed together.
+    detached: true,
   })
 }
 

@@ -128,3 +128,34 @@ test('a shut port that a dead agent left behind is opened by the next one for it
   await second.until('connected')
   assert.equal(await reachable(lab.port), true)
 })
+
+test('a new agent finds the gate of the old one and goes on with it: clients keep their connections', async () => {
+  const first = lab.agent({ ttl: 6000, gate: true })
+  await first.until('connected')
+  const clients = await lab.clients(4)
+  const [instance, before] = [lab.instance(), connections()]
+  sendSignal(first.process.pid!, 'SIGKILL')
+  await waitFor('the first agent is gone', 10_000, () => !isAlive(first.process.pid!))
+  const deadline = first.deadline().mono
+  const second = lab.agent({ ttl: 6000, gate: true })
+  await second.until('connected')
+  await waitFor(
+    'the first deadline is gone, and the gate that it had',
+    20_000,
+    () => now().mono > deadline + 2000,
+  )
+  await clients.settle()
+  assert.ok(after(clients, deadline + MARGIN_MS) > 0)
+  assert.equal(lab.instance()[0], instance[0])
+  assert.deepEqual(connections(), before)
+  // The gate is the new one's: with its deadline it shuts.
+  for (const pid of [second.process.pid!, lab.guardPid()]) sendSignal(pid, 'SIGSTOP')
+  await waitFor('the port is shut', 20_000, async () => !(await reachable(lab.port)))
+})
+
+/** Established ones of the clients, by their own ports. */
+function connections(): readonly string[] {
+  const words = ['-tnH', 'state', 'established', `( dport = :${lab.port} )`]
+  const lines = execFileSync('ss', words, { encoding: 'utf8' }).trim().split('\n')
+  return lines.map(line => line.split(/\s+/)[2]!).toSorted()
+}

@@ -64,6 +64,31 @@ test('a primary whose WAL can be written is stopped in order: nothing is lost', 
   ])
 })
 
+const SHUTTING = { reason: 'nft has ended', since: at(-1500) }
+const shutting = (change: ViewChange = {}) =>
+  leading({ guard: guard({ mode: 'armed', term: 5, deadline: at(4000), gateTrouble: SHUTTING }), ...change })
+
+test('a primary whose port the kernel is about to shut hands over, if a fit member can take over', () => {
+  assert.deepEqual(outcome(shutting({ peers: CEDAR })), { rule: 'unfit', actions: ['stop'] })
+  const stopping = shutting({
+    peers: CEDAR,
+    memory: { stopAskedAt: at(-10), hung: true, lastAttemptAt: NOW },
+  })
+  assert.equal(outcome(stopping).rule, 'lead')
+})
+
+test('alone its agent ends and leaves PostgreSQL to a new one that can renew the gate, but not before the others were asked', () => {
+  assert.deepEqual(outcome(shutting({ peers: NOBODY_FIT })), { rule: 'gate-stuck', actions: ['exit'] })
+  const gateTrouble = { ...SHUTTING, since: at(-100) }
+  const early = leading({ guard: guard({ mode: 'armed', term: 5, deadline: at(4000), gateTrouble }) })
+  assert.equal(outcome(early).rule, 'lead')
+  assert.equal(decide(early).memory.doubtful, true)
+})
+
+test('a standby behind a port that stays shut ends its agent too', () => {
+  assert.equal(outcome(view({ guard: guard({ gateTrouble: SHUTTING }) })).rule, 'gate-stuck')
+})
+
 test('a short stall is no reason, and a longer one is allowed by a longer ttl', () => {
   const short = health({ writesFailing: { since: at(-4900), reason: 'no answer' } })
   assert.notEqual(outcome(leading({ health: short, peers: CEDAR })).rule, 'unfit')

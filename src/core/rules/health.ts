@@ -1,5 +1,5 @@
-// Rules of a leader that is unwell: PostgreSQL hangs, or its disks can't be written. It hands over if somebody else is
-// fit to lead; alone it stays and says so, and starts nothing that would only fail again.
+// Rules of a leader that is unwell: PostgreSQL hangs, its disks can't be written, its port is about to be shut. It hands
+// over if somebody else is fit to lead; alone it stays and says so, and starts nothing that would only fail again.
 import { elapsedAtMost } from '../../kernel/time.ts'
 import { lagBehind } from '../candidate.ts'
 import { cannotWrite, leadingTrouble } from '../health.ts'
@@ -16,6 +16,11 @@ const HUNG_AGAIN_MS = 60_000
 const HOLD_OFF_MS = 10_000
 /** A stop in order loses nothing, but the disk that it needs is the one that fails. */
 const STOP_LIMIT_MS = 10_000
+/** The others have been asked by then, and a new agent still comes before the port is shut. */
+const GATE_STUCK_MS = 1500
+const GATE_STUCK =
+  'The gate at the database port can not be renewed: the helpers that had the right to have ended or do not answer. ' +
+  'PostgreSQL goes on; a new agent makes the gate anew.'
 
 export const HEALTH: readonly Rule[] = [
   {
@@ -78,11 +83,24 @@ export const HEALTH: readonly Rule[] = [
   },
   {
     id: 'unfit',
-    when: 'leading and serving, PostgreSQL answers and has not been able to write for a while, and a member is fit to take over',
+    when: 'leading and serving, PostgreSQL answers and has not been able to write for a while, or the kernel is about to shut its port, and a member is fit to take over',
     does: 'kills it, or stops it in order while its WAL can still be written; then the leadership is released',
     plan: s => (leads(s) && s.record?.state === 'serving' ? endUnfit(s) : null),
   },
+  {
+    id: 'gate-stuck',
+    when: 'the kernel is about to shut the database port or has shut it, this agent can not change that any more, and nobody fit to lead has been found for 1.5 s',
+    does: 'ends the agent and leaves PostgreSQL running: the next agent makes the gate anew',
+    plan: s => (gateStuck(s) ? { actions: [{ kind: 'exit', status: 1, reason: GATE_STUCK }] } : null),
+  },
 ]
+
+function gateStuck(s: Situation): boolean {
+  const { memory, ending } = s.view
+  const trouble = s.guard?.gateTrouble
+  const ends = memory.hung || memory.stopAskedAt !== null || ending !== 'no'
+  return trouble != null && !ends && elapsedAtMost(trouble.since, s.now) >= GATE_STUCK_MS
+}
 
 function endUnfit(s: Situation): Plan | null {
   const { health, memory } = s.view
@@ -93,7 +111,9 @@ function endUnfit(s: Situation): Plan | null {
       ? { actions: [{ kind: 'kill', reason: 'the stop of an unfit primary did not end' }], wakeInMs: 20 }
       : null
   }
-  const reason = s.running.kind === 'primary' ? cannotWrite(health, s.now, s.view.settings.ttlMs) : null
+  const gate = s.guard?.gateTrouble ? `the port is about to be shut: ${s.guard.gateTrouble.reason}` : null
+  const reason =
+    s.running.kind === 'primary' ? (cannotWrite(health, s.now, s.view.settings.ttlMs) ?? gate) : null
   const successor = reason ? fitPeer(s) : null
   if (!reason || !successor) return null
   return {
