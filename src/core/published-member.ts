@@ -9,6 +9,8 @@ export function memberRecord(s: Situation): MemberRecord {
   const position = primary?.position ?? standby?.position ?? null
   const waiting = primary?.pendingRestart ?? standby?.pendingRestart ?? {}
   const pendingRestart = Object.keys(waiting).length > 0
+  // A leader that must keep this copy (strict) lets it go when its own member says that it goes.
+  const discarded = memory.discarding !== null && memory.discarding.seat === remembered.seat
   return {
     name: me.name,
     connUrl: me.connUrl,
@@ -34,7 +36,12 @@ export function memberRecord(s: Situation): MemberRecord {
       : null,
     scheduledRestart: null,
     pause: settings.pause,
-    vigil: { version: me.version, install: me.install, seat: remembered.seat, machine: me.machine },
+    vigil: {
+      version: me.version,
+      install: me.install,
+      seat: discarded ? null : remembered.seat,
+      machine: me.machine,
+    },
   }
 }
 

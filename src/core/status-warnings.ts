@@ -3,7 +3,7 @@ import { elapsedAtMost, type Ms } from '../kernel/time.ts'
 import type { Situation } from './situation.ts'
 import { healthWarnings } from './status-health.ts'
 import type { ClusterStatus, Warning } from './status-model.ts'
-import { synchronousWarnings } from './status-synchronous.ts'
+import { synchronousWarnings } from './status-synchronous-warnings.ts'
 import { onlyLeaderHasAll } from './synchronous/takeover.ts'
 
 const RECEIVER_SHOWN_MS: Ms = 600_000

@@ -116,3 +116,25 @@ test('a directory that a job is changing is no reason to end, one that nobody to
   const job = { order, state: 'running', startedAt: at(-500), progress: null } as const
   assert.equal(outcome(view({ ...down, job })).actions.includes('exit'), false)
 })
+
+test('a copy that commits may wait for is not thrown away before the leader has dropped it, nor waited for without end', () => {
+  const rules = [{ term: 5, leader: 'amber-seat', seats: ['birch-seat', 'cedar-seat'], k: 1, seen: {} }]
+  const status = { value: '{"optime":1,"slots":{"birch":1}}', modRevision: 5n }
+  const unusable = (listed: typeof rules, memory = {}) =>
+    view({
+      store: known(cluster({ recordIs: { rules: listed }, status }), NOW),
+      guard: guard(DEAD),
+      instance: lost('', NOW),
+      directory: known({ kind: 'present', control: control() } as const, NOW),
+      remembered: { seatState: 'incomplete' },
+      memory,
+    })
+  const waiting = decide(unusable(rules))
+  assert.deepEqual(waiting.decision.because, { counted: 'birch-seat' })
+  const published = decide(unusable(rules, waiting.memory)).decision.actions.find(a => a.kind === 'publish')
+  assert.equal(published?.kind === 'publish' && published.member.vigil?.seat, null)
+  const dropped = [{ ...rules[0]!, seats: ['cedar-seat'] }]
+  assert.deepEqual(outcome(unusable(dropped)).actions, ['run-job'])
+  const long = { discarding: { seat: 'birch-seat', at: at(-10_500) } }
+  assert.deepEqual(outcome(unusable(rules, long)).actions, ['run-job'])
+})

@@ -11,6 +11,7 @@ import { upstreamOf } from '../network-address.ts'
 import { isDead, type Situation } from '../situation.ts'
 import { slotsFor } from '../slots.ts'
 import { emptyDirectory, unfinishedBootstrap } from './bootstrapping.ts'
+import { waitWhileCounted } from './counted.ts'
 import { exitOf, leads } from './leading.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
 
@@ -271,6 +272,8 @@ function clone(s: Situation): Plan | null {
   const from = source(s)
   const systemIdentifier = s.cluster?.initialize?.value
   if (!from || !systemIdentifier) return wait({ leader: s.record?.holder.name ?? null })
+  const counted = waitWhileCounted(s)
+  if (counted) return counted
   const slot = ownSlot(s)
   const order = {
     kind: 'clone',

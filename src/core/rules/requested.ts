@@ -6,6 +6,7 @@ import { upstreamOf } from '../network-address.ts'
 import type { MemberRequest, RequestOutcome } from '../request.ts'
 import { isDead, renewalDue, type Situation } from '../situation.ts'
 import { plainRenewal } from '../transaction.ts'
+import { waitWhileCounted } from './counted.ts'
 import { leads } from './leading.ts'
 import { leaderServes } from './rejoining.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
@@ -93,6 +94,8 @@ export const REQUESTED: readonly Rule[] = [
       const systemIdentifier = s.cluster?.initialize?.value
       if (!leaderServes(s) || !from || !systemIdentifier)
         return wait({ leader: s.record?.holder.name ?? null }, 500)
+      const counted = waitWhileCounted(s)
+      if (counted) return counted
       return {
         actions: [
           {

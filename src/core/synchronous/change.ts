@@ -4,7 +4,7 @@ import { comparePositions, type Position } from '../../kernel/lsn.ts'
 import { elapsedAtMost, type Ms } from '../../kernel/time.ts'
 import type { PrimaryStatus, ReplicationConnection } from '../instance.ts'
 import type { NamesProof } from '../memory.ts'
-import type { Situation } from '../situation.ts'
+import { memberByName, type Situation } from '../situation.ts'
 import type { AcknowledgementRule, TermRecord } from '../term.ts'
 import { listedNames, type Names, type NamesInFile, namesOf } from './names.ts'
 import { mayBeSet, narrowed, sameSeats, widen } from './rule.ts'
@@ -58,13 +58,15 @@ export function wantedNow(s: Situation): Wanted | null {
   const { record, view } = s
   const { synchronousMode, synchronousModeStrict, synchronousNodeCount } = view.settings
   if (!record || s.running.kind !== 'primary' || synchronousMode === 'off') return null
+  const inForce = listedNames(s.running.status.synchronousNames)
   return wantedRule({
     mode: synchronousMode,
     strict: synchronousModeStrict,
     nodeCount: synchronousNodeCount,
     candidates: candidates(s),
     counted: ownRule(record)?.seats ?? [],
-    inForce: listedNames(s.running.status.synchronousNames),
+    inForce,
+    someAway: inForce.length === 0 || inForce.some(name => memberByName(s.cluster, name) === null),
   })
 }
 

@@ -13,6 +13,8 @@ export interface WantedFacts {
   readonly counted: readonly string[]
   /** Names in force. */
   readonly inForce: readonly string[]
+  /** A name in force is no member's that is there, or nobody is named: a copy without a name may be of one that is away. */
+  readonly someAway: boolean
 }
 
 export interface Wanted {
@@ -28,7 +30,7 @@ export function wantedRule(facts: WantedFacts): Wanted | null {
   const chosen = choose(facts)
   const kept = strict && chosen.length < nodeCount ? keepAway(facts, chosen) : chosen
   const nameless = counted.filter(seat => !facts.candidates.some(known => known.seat === seat))
-  if (strict && kept.length < nodeCount && nameless.length > 0) return null
+  if (strict && kept.length < nodeCount && nameless.length > 0 && facts.someAway) return null
   if (kept.length === 0) return { set: DEGRADED, names: strict ? NOBODY : EVERYBODY_ALONE }
   const k = Math.min(nodeCount, kept.length)
   const members = [...kept].sort((a, b) => (a.name < b.name ? -1 : 1))
