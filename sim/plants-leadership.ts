@@ -9,6 +9,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'unhealthy-waits-for-ttl',
     mistake: 'a primary that can not write is left to its deadline instead of being killed and released',
     breaks: ['I18'],
+    theme: 'sick disk',
     patches: [
       {
         file: 'src/core/rules/health.ts',
@@ -21,6 +22,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'deadline-from-answer',
     mistake: 'the deadline counts from when the answer is read, not from before the request was sent',
     breaks: ['I3'],
+    theme: 'unknown results',
     patches: [
       {
         file: LEADERSHIP,
@@ -33,6 +35,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'wall-clock',
     mistake: 'the wait for the old leader is measured by the wall clock',
     breaks: ['I3'],
+    theme: 'wall clocks',
     patches: [
       {
         file: 'src/core/remember.ts',
@@ -56,6 +59,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'value-only-compare',
     mistake: 'a transaction compares who leads, not the revision that it was decided on',
     breaks: ['I3', 'I5'],
+    theme: 'unknown results',
     patches: [
       {
         file: 'src/stores/cluster-store.ts',
@@ -68,6 +72,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'trust-keepalive',
     mistake: 'a lease that could be kept alive moves the deadline',
     breaks: ['I3'],
+    theme: 'stuck store',
     patches: [
       {
         file: 'src/agent/lease.ts',
@@ -103,6 +108,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'restart-counts-old-silence',
     mistake: 'an agent that has just started counts time in which it did not watch the record',
     breaks: ['I3'],
+    theme: 'processes',
     patches: [
       {
         file: 'src/core/remember.ts',
@@ -115,18 +121,21 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'wait-without-margin',
     mistake: 'an observer waits the ttl and nothing for wrong clocks',
     breaks: ['I3'],
+    theme: 'clocks',
     patches: [{ file: 'src/core/timers.ts', find: 'return ttl * (1 + RHO)', replace: 'return ttl' }],
   },
   {
     name: 'release-keeps-deadline',
     mistake: 'the leadership is released while the guard still holds its deadline',
     breaks: ['I3'],
+    theme: 'switchover',
     patches: [{ file: TRANSACTION, find: "before: 'drop',", replace: "before: 'nothing'," }],
   },
   {
     name: 'shrink-ttl-late',
     mistake: 'a shorter ttl is shown to everybody before the guard has it',
     breaks: ['I3'],
+    theme: 'ttl',
     patches: [
       {
         file: TRANSACTION,
@@ -139,6 +148,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'disarm-before-pause-is-recorded',
     mistake: 'the deadline is lifted before anybody can know of the maintenance pause',
     breaks: ['I3'],
+    theme: 'maintenance',
     patches: [
       {
         file: LEADERSHIP,
@@ -152,6 +162,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'resume-before-arming',
     mistake: 'the end of a maintenance pause is recorded before a deadline counts again',
     breaks: ['I3'],
+    theme: 'maintenance',
     patches: [
       {
         file: TRANSACTION,
@@ -164,6 +175,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'guard-message-before-clock',
     mistake: 'the guard looks at a message before it looks at its clock',
     breaks: ['I13'],
+    theme: 'late word',
     patches: [
       {
         file: 'src/guard/state.ts',
@@ -176,6 +188,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'kill-postmaster-only',
     mistake: 'at the deadline only the postmaster gets SIGKILL; its children go on for a while',
     breaks: ['I4'],
+    theme: 'isolation',
     patches: [
       {
         file: 'sim/guard.ts',
@@ -188,6 +201,7 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     name: 'promote-incomplete',
     mistake: 'a copy whose rewind broke off is taken for a complete one',
     breaks: ['I8'],
+    theme: 'torn copy',
     patches: [
       {
         file: 'sim/data-directory.ts',

@@ -73,6 +73,10 @@ export const THEMES: readonly Theme[] = [
     faults: [machine.freeze('processes'), machine.freeze('suspend'), machine.agentStop, machine.guardStop],
   },
   {
+    name: 'wall clocks',
+    faults: [machine.wallJump, machine.agentKill, between.storeUnreachable, between.isolated],
+  },
+  {
     name: 'sealing',
     synchronous: true,
     faults: [
