@@ -25,7 +25,7 @@ export const BOOTSTRAPPING: readonly Rule[] = [
     when: 'nobody has created the cluster, and there is no data here nor at another member',
     does: 'takes the first term (T8); the winner runs initdb',
     plan: s => {
-      if (!unrecorded(s) || !isDead(s) || !emptyDirectory(s)) return null
+      if (!unrecorded(s) || !isDead(s) || !emptyDirectory(s) || forbidden(s)) return null
       if (s.cluster?.initialize || s.cluster?.leader) return null
       if (!s.view.me.mayBootstrap || s.view.settings.standbyCluster) return null
       return somebodyHasData(s) ? null : { actions: [create(s, 1, null)], wakeInMs: 50 }
@@ -37,6 +37,7 @@ export const BOOTSTRAPPING: readonly Rule[] = [
     does: 'takes the first term (T8) with its own copy',
     plan: s => {
       if (!unrecorded(s) || s.running.kind !== 'standby' || !s.end || s.cluster?.leader) return null
+      if (forbidden(s)) return null
       const { systemIdentifier } = s.running.status
       const known = s.cluster?.initialize?.value
       if (known !== undefined && known !== systemIdentifier) return null
@@ -51,6 +52,7 @@ export const BOOTSTRAPPING: readonly Rule[] = [
     plan: s => {
       const neverServed = s.record !== null && s.cluster?.initialize?.value === ''
       if (!neverServed || !isDead(s) || !emptyDirectory(s) || s.guard?.mode !== 'standby') return null
+      if (forbidden(s)) return null
       const { me, settings } = s.view
       if (!me.mayBootstrap || settings.standbyCluster || settings.tags.nofailover) return null
       const exclusion = exclusionOf(s)
@@ -65,10 +67,15 @@ export const BOOTSTRAPPING: readonly Rule[] = [
     does: 'waits for another member to create the cluster',
     plan: s =>
       unrecorded(s) && isDead(s) && emptyDirectory(s)
-        ? wait({ initialize: s.cluster?.initialize?.value ?? null })
+        ? wait({ initialize: s.cluster?.initialize?.value ?? null, forbidden: forbidden(s) })
         : null,
   },
 ]
+
+/** A cluster whose first leader the guard would not promote stays without one, and others could not create it. */
+function forbidden({ guard }: Situation): string | null {
+  return guard?.forbids ?? null
+}
 
 export function emptyDirectory(s: Situation): boolean {
   return s.view.directory.kind === 'known' && s.view.directory.value.kind === 'empty'
