@@ -45,6 +45,8 @@ export function remember(view: View): Memory {
     configured: isDead(s) ? null : memory.configured,
     namesTold: isDead(s) ? null : memory.namesTold,
     namesProof: isDead(s) ? null : memory.namesProof,
+    // A copy that was started after all is there to be counted on.
+    discarding: isDead(s) ? memory.discarding : null,
     seatsSeen: seatsSeen(s),
     strangerSeen: strangerOf(s) ?? memory.strangerSeen,
     hiddenTerm: hiddenTerm(s),
