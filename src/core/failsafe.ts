@@ -62,6 +62,8 @@ export interface FailsafePromise {
 /** Attempts in a row without an answer before the others are asked. */
 const FAILURES_MIN = 2
 const ASK_EVERY_MS: Ms = 900
+/** Somebody who restarts may be back in a moment, and the deadline comes nearer. */
+const ASK_AGAIN_MS: Ms = 200
 /** Enough for every attempt of a long outage of writes only; beyond it members refuse, which is safe. */
 const NONCES_KEPT = 16
 
@@ -104,7 +106,9 @@ export function failsafeWanted(s: Situation): Led | null {
 
 export function failsafeDueIn({ view, now }: Situation): Ms {
   const { failsafe } = view.memory
-  return failsafe ? Math.max(0, ASK_EVERY_MS - elapsedAtMost(failsafe.askedAt, now)) : 0
+  if (!failsafe) return 0
+  const every = failsafe.against.length > 0 ? ASK_AGAIN_MS : ASK_EVERY_MS
+  return Math.max(0, every - elapsedAtMost(failsafe.askedAt, now))
 }
 
 /** Whom it needs: everybody else who may lead. */
