@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { DiskPlace, PlaceName } from '../../core/health.ts'
 import type { PostgresHost } from './host.ts'
 import { run } from './run.ts'
+import { readSeat } from './seat.ts'
 
 /** PostgreSQL's prefix for temporary files: base backups and pg_rewind leave it out. */
 const FILE = 'pgsql_tmp.vigil-disk-test'
@@ -14,9 +15,15 @@ const ROOM_MIN_BYTES = 1024 * 1024
 
 export async function testDisks(host: PostgresHost, signal: AbortSignal): Promise<readonly DiskPlace[]> {
   const { dataDirectory, stateDirectory } = host.options
+  // Nothing is written into a directory that was not taken into use: it may be somebody else's, or a copy in the making.
+  const ours = (await readSeat(dataDirectory)) !== null
   const directories: readonly (readonly [PlaceName, string])[] = [
-    ['data', dataDirectory],
-    ['wal', join(dataDirectory, 'pg_wal')],
+    ...(ours
+      ? ([
+          ['data', dataDirectory],
+          ['wal', join(dataDirectory, 'pg_wal')],
+        ] as const)
+      : []),
     ['state', stateDirectory],
   ]
   const byDevice = new Map<number, { readonly holds: PlaceName[]; readonly directory: string }>()
