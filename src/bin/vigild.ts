@@ -20,7 +20,7 @@ import { openMachineClock } from '../guard/clock.ts'
 import { guardCommand } from '../guard/launch.ts'
 import { openDecisionFile } from '../host/decision-file.ts'
 import { openJournal } from '../host/file-journal.ts'
-import { keepRights } from '../host/kept-rights.ts'
+import { keepRights, resignExemption } from '../host/kept-rights.ts'
 import { lockStateDirectory } from '../host/lock.ts'
 import { machineIdentity } from '../host/machine.ts'
 import type { NftShell } from '../host/nft-shell.ts'
@@ -228,10 +228,14 @@ async function becomeOwner(config: LocalConfig): Promise<NftShell | string> {
   const { postgresql, stateDir } = config
   const user = await futureUser(postgresql.dataDir)
   const nft = await openNft(config, user)
-  if (!user) return nft
+  if (!user) {
+    await resignExemption()
+    return nft
+  }
   await makeStateDirectoryAsRoot(stateDir, postgresql.dataDir, user)
-  await keepRights(user, `${config.scope}-${config.name}`)
+  const asThatUser = await keepRights(user, `${config.scope}-${config.name}`)
   become(user)
+  await asThatUser()
   return nft
 }
 

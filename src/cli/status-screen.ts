@@ -75,10 +75,12 @@ function protection({ deadline_left_ms: left, fencing }: LocalDocument): string 
   const { grade, next, obstacles } = fencing
   const lacking = (layer: string) => (obstacles[layer] ? `${layer} (${obstacles[layer]})` : layer)
   const better = next ? `\nGrade ${next.grade} needs ${next.missing.map(lacking).join(', ')}` : ''
-  const queueing = fencing.realtime_obstacle
-    ? `\nThe guard has no real-time priority: ${fencing.realtime_obstacle}`
-    : ''
-  const layers = `Fencing ${grade}: ${fencing.layers.join(', ') || 'nothing'}${better}${queueing}`
+  const wanting = [
+    ['has no real-time priority', fencing.realtime_obstacle],
+    ['may be killed when memory runs out', fencing.oom_obstacle],
+    ['has no memory reserved', fencing.memory_obstacle],
+  ].flatMap(([what, reason]) => (reason ? [`\nThe guard ${what}: ${reason}`] : []))
+  const layers = `Fencing ${grade}: ${fencing.layers.join(', ') || 'nothing'}${better}${wanting.join('')}`
   return `${left === null ? 'No deadline runs' : `Deadline in ${secondsText(left)}`}\n${layers}`
 }
 

@@ -16,6 +16,10 @@ export interface Fencing {
   readonly next: { readonly grade: FencingGrade; readonly missing: readonly FencingLayer[] } | null
   /** Why the guard may have to queue for a processor; null: it does not. */
   readonly realtimeObstacle: string | null
+  /** Why the kernel may kill the guard when memory runs out; null: it does not. */
+  readonly oomObstacle: string | null
+  /** Why pages of the guard may have to be read from a disk again; null: they are kept for it. */
+  readonly memoryObstacle: string | null
 }
 
 /**
@@ -45,6 +49,8 @@ export function fencingOf(guard: GuardStatus | null): Fencing {
     obstacles: obstaclesOf(guard?.obstacles ?? {}, missing),
     next: next ? { grade: next.grade, missing: lacking(next.takes) } : null,
     realtimeObstacle: guard?.obstacles?.realtime ?? null,
+    oomObstacle: guard?.obstacles?.oom ?? null,
+    memoryObstacle: guard?.obstacles?.memory ?? null,
   }
 }
 

@@ -7,8 +7,11 @@ import type { Instant } from '../kernel/time.ts'
  */
 export type GuardMode = 'standby' | 'armed' | 'unarmed' | 'fenced'
 
-/** What fences beside the guard's own kill; `realtime` makes that kill prompt on a machine that is busy. */
-export type GuardLayer = 'cgroup.kill' | 'nftables' | 'watchdog' | 'realtime'
+/**
+ * What fences beside the guard's own kill. The last three keep the guard itself fit: `realtime` makes its kill prompt
+ * on a machine that is busy, `oom` and `memory` keep it alive and in memory when that runs out.
+ */
+export type GuardLayer = 'cgroup.kill' | 'nftables' | 'watchdog' | 'realtime' | 'oom' | 'memory'
 
 /** Why a layer is not in force; null: it is. What is not named was not asked yet. */
 export type FencingObstacles = Readonly<Partial<Record<GuardLayer, string | null>>>

@@ -115,6 +115,13 @@ export function openInstanceCgroup(dataDirectory: string): InstanceCgroup {
   }
 }
 
+/** Where this process is; null: there is no cgroup v2, or it is not visible here. */
+export function ownCgroup(): string | null {
+  const own = readCgroup('self')
+  const mount = unifiedMount()
+  return own === null || mount === null ? null : pathOf(own, mount)
+}
+
 /** For the agent, when its guard does not answer: by path, where the guard of the same cgroup would have made it. */
 export function killInstanceCgroup(dataDirectory: string): void {
   const place = locateCgroup(dataDirectory)
@@ -146,13 +153,18 @@ function locateCgroup(dataDirectory: string): Place {
   const own = readCgroup('self')
   const mount = unifiedMount()
   if (own === null || mount === null) return { obstacle: 'cgroup v2 is not mounted here' }
-  const root = mount.root === '/' ? '' : mount.root
   const folder = `vigil-${encodeURIComponent(dataDirectory)}`
-  if (own.startsWith('/..') || !`${own}/`.startsWith(`${root}/`))
-    return { obstacle: 'the own cgroup lies outside of what is mounted here' }
+  const at = pathOf(own, mount)
+  if (at === null) return { obstacle: 'the own cgroup lies outside of what is mounted here' }
   if (folder.length > NAME_BYTES_MAX)
     return { obstacle: 'the path of the data directory is too long for a name' }
-  return { path: join(mount.at, own.slice(root.length), folder), name: join(own, folder) }
+  return { path: join(at, folder), name: join(own, folder) }
+}
+
+function pathOf(own: string, mount: Mount): string | null {
+  const root = mount.root === '/' ? '' : mount.root
+  const outside = own.startsWith('/..') || !`${own}/`.startsWith(`${root}/`)
+  return outside ? null : join(mount.at, own.slice(root.length))
 }
 
 function readCgroup(pid: number | 'self'): string | null {
@@ -164,8 +176,13 @@ function readCgroup(pid: number | 'self'): string | null {
   }
 }
 
+interface Mount {
+  readonly root: string
+  readonly at: string
+}
+
 /** Alone, or beside the older hierarchies. */
-function unifiedMount(): { readonly root: string; readonly at: string } | null {
+function unifiedMount(): Mount | null {
   try {
     for (const line of readFileSync('/proc/self/mountinfo', 'utf8').split('\n')) {
       const [about, type] = line.split(' - ')

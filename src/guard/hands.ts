@@ -65,6 +65,7 @@ export function createHands(options: HandsOptions): Hands {
       command,
       owner,
       cgroupProcs: options.layers.cgroup.prepare(),
+      oomScore: options.layers.oomScore(),
       log: output,
       started(pid) {
         instance.watch(pid, true)

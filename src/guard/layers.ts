@@ -1,6 +1,7 @@
-// What fences beside the guard's own kill, and whether it is in force: the cgroup, the watchdog, the real-time class.
+// What fences beside the guard's own kill, and what keeps the guard fit to: whether each is in force.
 import type { FencingObstacles } from '../core/guard-status.ts'
-import { type InstanceCgroup, openInstanceCgroup } from './cgroup.ts'
+import { type InstanceCgroup, openInstanceCgroup, ownCgroup } from './cgroup.ts'
+import { escapeOomKiller, reserveMemory } from './memory-pressure.ts'
 import { raisePriority } from './priority.ts'
 import { createWatchdog, type Watchdog, type WatchdogSettings } from './watchdog.ts'
 
@@ -13,6 +14,8 @@ export interface Protections {
 export interface Layers {
   readonly cgroup: InstanceCgroup
   readonly watchdog: Watchdog
+  /** What the kernel's killer is to think of PostgreSQL; null: as of the guard. */
+  oomScore(): number | null
   /** Before anything is started. */
   begin(): Promise<void>
   /** Once a second. */
@@ -24,28 +27,27 @@ export interface Layers {
 export function openLayers(dataDirectory: string, settings: WatchdogSettings): Layers {
   const cgroup = openInstanceCgroup(dataDirectory)
   const watchdog = createWatchdog(settings)
-  let realtime: string | null = 'not asked for yet'
+  let asked: FencingObstacles = {}
+  let oomScore: number | null = null
   let current: Protections = { obstacles: {}, forbids: null }
 
   function look(): void {
     watchdog.inspect()
-    const { obstacles } = current
-    const [killable, watched, forbids] = [cgroup.obstacle(), watchdog.obstacle(), watchdog.forbids()]
-    const unchanged =
-      obstacles['cgroup.kill'] === killable &&
-      obstacles.watchdog === watched &&
-      obstacles.realtime === realtime &&
-      current.forbids === forbids
-    if (unchanged) return
-    current = { obstacles: { 'cgroup.kill': killable, watchdog: watched, realtime }, forbids }
+    const found = { 'cgroup.kill': cgroup.obstacle(), watchdog: watchdog.obstacle() }
+    const next: Protections = { obstacles: { ...found, ...asked }, forbids: watchdog.forbids() }
+    if (JSON.stringify(next) !== JSON.stringify(current)) current = next
   }
 
   return {
     cgroup,
     watchdog,
+    oomScore: () => oomScore,
     async begin() {
       cgroup.prepare()
-      realtime = await raisePriority()
+      const oom = escapeOomKiller()
+      oomScore = oom.forChildren
+      const memory = reserveMemory(ownCgroup())
+      asked = { realtime: await raisePriority(), oom: oom.obstacle, memory }
       look()
     },
     look,

@@ -34,6 +34,8 @@ export interface Execution {
   readonly owner: Owner | null
   /** Where it enters its cgroup; null: it stays in the guard's. */
   readonly cgroupProcs: string | null
+  /** How willingly the kernel kills it when memory runs out; null: as it does the guard. */
+  readonly oomScore: number | null
   readonly log: BoundedLog
   /** Called before this returns. */
   readonly started: (pid: number) => void
@@ -41,8 +43,9 @@ export interface Execution {
   readonly ended: (end: PostmasterEnd) => void
 }
 
-/** The shell enters the cgroup, if it can, and becomes setpriv by exec: no process of it is ever outside. */
-const ENTER = '{ echo 0 > "$0"; } 2> /dev/null; exec "$@"'
+/** The shell leaves the guard's place, if it can, and becomes setpriv by exec: no process of it is ever there. */
+const ENTER =
+  '{ echo 0 > "$0"; } 2> /dev/null; { echo "$1" > /proc/self/oom_score_adj; } 2> /dev/null; shift; exec "$@"'
 
 /**
  * setpriv becomes the postmaster by exec. Call it from the main thread only: the kernel ties the death signal to the
@@ -68,12 +71,14 @@ export function executePostmaster(execution: Execution): void {
   started(child.pid)
 }
 
-function commandLine({ setpriv, command, owner, cgroupProcs }: Execution): readonly string[] {
+function commandLine({ setpriv, command, owner, cgroupProcs, oomScore }: Execution): readonly string[] {
   const identity = owner ? ['--reuid', `${owner.uid}`, '--regid', `${owner.gid}`, '--init-groups'] : []
   // Rights that a service manager gave to the agent and the guard are none of PostgreSQL's business.
   const rights = ['--ambient-caps=-all', '--inh-caps=-all', '--pdeathsig', 'QUIT', '--']
   const plain = [setpriv, ...identity, ...rights, command.program, ...command.arguments]
-  return cgroupProcs === null ? plain : ['/bin/sh', '-c', ENTER, cgroupProcs, ...plain]
+  if (cgroupProcs === null && oomScore === null) return plain
+  // An empty name opens nothing, and an empty number changes nothing.
+  return ['/bin/sh', '-c', ENTER, cgroupProcs ?? '', `${oomScore ?? ''}`, ...plain]
 }
 
 /** Reads always, so that PostgreSQL never waits for us, and forgets all but the end. */

@@ -62,6 +62,8 @@ export const LocalDocument = z.object({
       .nullable()
       .default(null),
     realtime_obstacle: z.string().nullable().default(null),
+    oom_obstacle: z.string().nullable().default(null),
+    memory_obstacle: z.string().nullable().default(null),
   }),
   position: PositionDocument.nullable(),
   job: z
@@ -260,14 +262,16 @@ export function localDocument({ local }: Pick<ClusterStatus, 'local'>): LocalDoc
 }
 
 function fencingDocument(fencing: Fencing): LocalDocument['fencing'] {
-  const { grade, layers, missing, obstacles, next, realtimeObstacle } = fencing
+  const { grade, layers, missing, obstacles, next } = fencing
   return {
     grade,
     layers: [...layers],
     missing: [...missing],
     obstacles: { ...obstacles },
     next: next && { grade: next.grade, missing: [...next.missing] },
-    realtime_obstacle: realtimeObstacle,
+    realtime_obstacle: fencing.realtimeObstacle,
+    oom_obstacle: fencing.oomObstacle,
+    memory_obstacle: fencing.memoryObstacle,
   }
 }
 

@@ -95,6 +95,8 @@ test('fencing names its layers, what is missing, and what the next grade takes',
     obstacles: { watchdog },
     next: { grade: 'A', missing: ['watchdog'] },
     realtimeObstacle: null,
+    oomObstacle: null,
+    memoryObstacle: null,
   })
   const all = { 'cgroup.kill': null, nftables: null, watchdog: null, realtime: null }
   assert.deepEqual(
