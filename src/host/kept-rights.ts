@@ -54,9 +54,10 @@ async function enterOwnCgroup({ uid, gid }: User, member: string): Promise<void>
   const [root, at] = mount?.split(' ').slice(3, 5) ?? []
   if (own === undefined || !at || root !== '/' || own.startsWith('/..')) return
   const path = join(at, own, `vigil-${encodeURIComponent(member)}`)
+  // Before: whoever is in it keeps it.
+  removeAtTheEnd(path)
   // Whoever removes it for the agent before this one may do so in between.
   await enter(path, { uid, gid }).catch(() => enter(path, { uid, gid }))
-  removeAtTheEnd(path)
 }
 
 async function enter(path: string, { uid, gid }: User): Promise<void> {
