@@ -160,8 +160,8 @@ function kill(helper: Helper): void {
   }
 }
 
-function lives({ process }: Helper): boolean {
-  return process.exitCode === null && process.signalCode === null
+function lives({ process: child }: Helper): boolean {
+  return child.exitCode === null && child.signalCode === null
 }
 
 function launch([program, ...rest]: readonly string[]): ChildProcess {
