@@ -1,4 +1,4 @@
-// Keeps what only this copy of the data has, before a rewind or a clone destroys it (decision 0060): its WAL, a list
+// Keeps what only this copy of the data has, before a rewind or a clone destroys it (decision 0062): its WAL, a list
 // of its transactions, and their rows when it runs.
 import { join } from 'node:path'
 import { type Evidence, evidenceDocument } from '../../../core/evidence.ts'
