@@ -82,11 +82,13 @@ export function peersWanted(
   const suspect = { record, settings, memory: context.memory, now: context.ports.clock.now() }
   const overdue = silentMs > record.ttl / 2 || contactWanted(suspect)
   const silent = !holding && overdue && record.state !== 'paused'
+  // Before it takes its leadership back after a reboot: what the others know may be newer than the store.
+  const back = holding && context.ports.guard.status()?.status.term !== record.term
   const moving = record.state === 'released' || record.state === 'handover'
   // Whether a copy has caught up is for itself to say: the leader's PostgreSQL knows names only.
   const catchingUp = context.memory.namesProof?.caughtUpAt != null
   const asks = holding && (context.memory.doubtful || catchingUp)
-  return silent || moving || cluster.failover || asks ? others : []
+  return silent || back || moving || cluster.failover || asks ? others : []
 }
 
 /**

@@ -151,5 +151,16 @@ function frozenReason(view: View, cluster: ClusterState): string | null {
   const sooner = seen && seen.seed === term.value.seed?.id && term.modRevision < seen.revision
   if (sooner || term.modRevision < remembered.revisionMax) return 'the store went backward'
   if (term.value.rulesVersion < remembered.rulesVersionMax) return 'the rules went backward'
-  return null
+  return laterTermElsewhere(view, term.value)
+}
+
+/** A member that was away when the store lost something does not know it by itself. */
+function laterTermElsewhere({ peers }: View, { term, members }: TermRecord): string | null {
+  const found = Object.values(peers).find(
+    reading =>
+      reading.kind === 'known' &&
+      (reading.value.term ?? 0) > term &&
+      members.includes(reading.value.install ?? ''),
+  )
+  return found?.kind === 'known' ? `${found.value.name} knows a later term` : null
 }

@@ -131,8 +131,7 @@ test('a standby that was promoted before is promoted only under a new term', () 
     })
   assert.deepEqual(termChange(restarted(3000)).record.timelineMax, 9)
   // For a moment it may be the promotion itself.
-  for (const kind of ['T3', 'promote'])
-    assert.equal(outcome(restarted(100)).actions.includes(kind), false)
+  for (const kind of ['T3', 'promote']) assert.equal(outcome(restarted(100)).actions.includes(kind), false)
 })
 
 test('a promotion is recorded with the chain of its history', () => {
@@ -157,8 +156,16 @@ test('a promotion is recorded with the chain of its history', () => {
 
 test('a rebooted holder takes its own term over only with all that it had reported', () => {
   const store = leaderState({ at: position(6, 1000) })
-  const back = { store, guard: guard(), instance: known(standby(position(6, 1000)), NOW) }
+  const peers = { ...peer('amber', position(6, 900)), ...peer('cedar', position(6, 900)) }
+  const back = { store, peers, guard: guard(), instance: known(standby(position(6, 1000)), NOW) }
   assert.equal(outcome(leading(back)).rule, 'self-take-after-reboot')
+  assert.equal(
+    outcome(leading({ ...back, peers: {} })).actions.includes('T3'),
+    false,
+    'the others are asked first',
+  )
+  const later = { ...peers, ...peer('cedar', position(7, 2000), { term: 6 }) }
+  assert.equal(outcome(leading({ ...back, peers: later })).rule, 'store-frozen')
   const less = { ...back, instance: known(standby(position(6, 999)), NOW) }
   assert.equal(outcome(leading(less)).actions.includes('T3'), false)
   const elsewhere = leading({ ...back, remembered: { servedTerm: 4 } })
@@ -299,7 +306,8 @@ test('an attempt whose answer was lost counts from the moment it was sent', () =
 
 test('the end of a pause after a reboot is a new term', () => {
   const store = leaderState({ state: 'paused' })
-  const back = leading({ store, guard: guard(), instance: known(standby(position(6, 2000)), NOW) })
+  const peers = { ...peer('amber', position(6, 900)), ...peer('cedar', position(6, 900)) }
+  const back = leading({ store, peers, guard: guard(), instance: known(standby(position(6, 2000)), NOW) })
   assert.equal(outcome(back).rule, 'self-take-after-reboot')
   const died = leading({
     store,

@@ -11,6 +11,7 @@ import type { SealPromise, SealRequest } from '../synchronous/seal.ts'
 import { isSealedFor } from '../synchronous/sealed.ts'
 import { suspicionOf } from '../synchronous/suspicion.ts'
 import { aheadOf, isSynchronous, sealsOf, sealsWanted } from '../synchronous/takeover.ts'
+import type { TermRecord } from '../term.ts'
 import { take } from '../transaction.ts'
 import { leads, SELF_TAKES_MAX } from './leading.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
@@ -18,6 +19,8 @@ import { type Plan, type Rule, wait } from './rule.ts'
 const ASK_AGAIN_MS: Ms = 100
 /** Of WAL that is missing, from another sealed copy. */
 const FETCH_LIMIT_MS: Ms = 15_000
+/** An agent that has been up for so long has asked everybody who can be asked. */
+const OTHERS_LIMIT_MS: Ms = 5000
 
 export const TAKING: readonly Rule[] = [
   {
@@ -182,6 +185,16 @@ function mayRetake(s: Situation): boolean {
   if (record.holder.machine !== view.me.machine || view.remembered.servedTerm !== record.term) return false
   if (record.holder.seat !== view.remembered.seat || view.remembered.seatState !== 'ready') return false
   if (s.guard?.mode !== 'standby' || s.running.kind !== 'standby' || !end) return false
-  if (end.timeline > record.timelineMax) return false
+  if (end.timeline > record.timelineMax || !othersAsked(s, record)) return false
   return !record.at || comparePositions(end, record.at) >= 0
+}
+
+/** Whether they know a later term: without a wait nothing else would tell that the store is old. */
+function othersAsked({ view, cluster, now }: Situation, record: TermRecord): boolean {
+  const { startedAt } = view.memory
+  if (startedAt && elapsedAtMost(startedAt, now) > OTHERS_LIMIT_MS) return true
+  const listed = (cluster?.members ?? []).filter(
+    ({ value }) => value.name !== view.me.name && record.members.includes(value.vigil?.install ?? ''),
+  )
+  return listed.every(({ value }) => view.peers[value.name] !== undefined)
 }

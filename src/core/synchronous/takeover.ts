@@ -118,7 +118,7 @@ export function sealsWanted(s: Situation): boolean {
   if (record.final && comparePositions(end, record.final) >= 0) return false
   if (record.state === 'handover' && record.successor === s.view.me.name && s.view.endsWithShutdown)
     return false
-  if (onlyLeaderHasAll(record) && !isHolderIdle(s)) return false
+  if (onlyLeaderHasAll(record) && !s.holding && !isHolderIdle(s)) return false
   return record.state === 'released' || s.waitedOut || isSuspected(s) || isHolderIdle(s)
 }
 
