@@ -32,6 +32,16 @@ export function slotsFor(s: Situation): readonly Action[] {
   return [{ kind: 'ensure-slots', wanted: missing, drop, signature }]
 }
 
+/** On a primary: slots that nobody reads and no present member has the name of. They may keep WAL for ever. */
+export function slotsOfNobody(s: Situation): readonly string[] {
+  if (s.running.kind !== 'primary' || !s.cluster) return []
+  const known = [...memberNames(s).map(slotName), ...permanentSlots(s)]
+  return s.running.status.slots
+    .filter(slot => slot.kind === 'physical' && !slot.active && slot.walStatus !== 'lost')
+    .map(slot => slot.name)
+    .filter(name => !known.includes(name) && !ignored(s, name))
+}
+
 function memberNames(s: Situation): readonly string[] {
   return (s.cluster?.members ?? []).map(member => member.value.name)
 }

@@ -1,6 +1,7 @@
 // What an operator should look at, with a stable code each.
 import { elapsedAtMost, type Ms } from '../kernel/time.ts'
 import type { Situation } from './situation.ts'
+import { slotsOfNobody } from './slots.ts'
 import { healthWarnings } from './status-health.ts'
 import type { ClusterStatus, Warning } from './status-model.ts'
 import { synchronousWarnings } from './status-synchronous-warnings.ts'
@@ -17,6 +18,7 @@ export function warningsOf(situation: Situation, status: Described): readonly Wa
     ...leaderWarnings(status),
     ...guardWarnings(situation, status),
     ...copyWarnings(status),
+    ...slotWarnings(situation),
     ...sealWarnings(situation),
     ...synchronousWarnings(situation),
     ...healthWarnings(situation, status.local),
@@ -105,6 +107,15 @@ function guardWarnings({ view }: Situation, { local }: Described): readonly Warn
       ),
     )
   return warnings
+}
+
+function slotWarnings(situation: Situation): readonly Warning[] {
+  return slotsOfNobody(situation).map(name =>
+    notice(
+      'slot-of-nobody',
+      `no member is there for replication slot ${name}, and it keeps WAL: if that member was renamed or removed, drop it with SELECT pg_drop_replication_slot('${name}')`,
+    ),
+  )
 }
 
 function copyWarnings({ local }: Described): readonly Warning[] {

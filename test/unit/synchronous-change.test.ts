@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { decide } from '../../src/core/decide.ts'
 import type { ReplicationConnection } from '../../src/core/instance.ts'
 import type { NamesProof } from '../../src/core/memory.ts'
+import { situationOf } from '../../src/core/situation.ts'
+import { candidates } from '../../src/core/synchronous/seats.ts'
 import type { AcknowledgementRule, TermRecord } from '../../src/core/term.ts'
 import type { View } from '../../src/core/view.ts'
 import { lsn } from '../../src/kernel/lsn.ts'
@@ -256,6 +258,23 @@ test('a member tagged nosync, or too far behind, is not counted on', () => {
   assert.equal(
     next(scene({ walsenders: slow, config, memory: { seatsSeen: seen(9000) } })).names,
     'ANY 1 ("cedar")',
+  )
+})
+
+test('a renamed member is one copy, also while its old name is still there', () => {
+  const copy = member('cedar').vigil!
+  const renamed = { value: { ...member('dahlia'), vigil: copy }, modRevision: 61n }
+  const walsenders = ['amber', 'cedar', 'dahlia'].map(name => walsender(name))
+  const named = (memory: ViewChange['memory'], members: readonly (typeof MEMBERS)[number][]) =>
+    candidates(situationOf(scene({ walsenders, memory, members }))).map(
+      ({ name, seat }) => `${name}: ${seat}`,
+    )
+  const expected = ['amber: amber-seat', 'dahlia: cedar-seat']
+  assert.deepEqual(named({}, [...MEMBERS, renamed]), expected)
+  const gone = MEMBERS.filter(({ value }) => value.name !== 'cedar')
+  assert.deepEqual(
+    named({ seatsSeen: { 'cedar-seat': { name: 'cedar', at: NOW } } }, [...gone, renamed]),
+    expected,
   )
 })
 

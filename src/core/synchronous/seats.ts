@@ -60,12 +60,17 @@ export function candidates(s: Situation): readonly Candidate[] {
   })
 }
 
-/** By their member keys, and as they were last seen when the key went with the agent's lease. */
+/**
+ * By their member keys, and as they were last seen when the key went with the agent's lease. Each copy once: after a
+ * member was renamed its old key stands beside the new one for a while, and one copy must not be counted as two.
+ */
 function knownSeats(s: Situation): readonly { readonly name: string; readonly seat: string }[] {
-  const present = (s.cluster?.members ?? []).flatMap(({ value }) =>
-    value.vigil?.seat ? [{ name: value.name, seat: value.vigil.seat }] : [],
-  )
+  const keys = [...(s.cluster?.members ?? [])].sort((a, b) => (a.modRevision < b.modRevision ? 1 : -1))
+  const present = keys
+    .flatMap(({ value }) => (value.vigil?.seat ? [{ name: value.name, seat: value.vigil.seat }] : []))
+    .filter(({ seat }, index, all) => all.findIndex(other => other.seat === seat) === index)
   const before = Object.entries(s.view.memory.seatsSeen)
+    .filter(([seat]) => !present.some(known => known.seat === seat))
     .filter(([, { name }]) => !s.cluster?.members.some(({ value }) => value.name === name))
     .map(([seat, { name }]) => ({ name, seat }))
   return [...present, ...before]

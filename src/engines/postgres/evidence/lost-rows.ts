@@ -16,6 +16,8 @@ export interface LostRows {
 
 /** So many blocks are read at a time: their rows are held in memory. */
 const BLOCKS_AT_ONCE = 32
+/** Enough to see what is wrong. */
+const LEFT_OUT_MAX = 100
 const STATEMENT_LIMIT_MS = 20_000
 
 interface Relation {
@@ -82,7 +84,11 @@ async function readDatabase(
             `{${chunk.join(',')}}`,
             `{${[...lost.ids].join(',')}}`,
           ])
-          for (const row of read) if (await rows.add(lineOf(name, table, row))) count += 1
+          for (const row of read) {
+            if (row['content'] === null && leftOut.length < LEFT_OUT_MAX)
+              leftOut.push(`a row of more than 1 MiB, ${row['tid']} of ${table} in ${name}`)
+            else if (await rows.add(lineOf(name, table, row))) count += 1
+          }
         }
       } catch (error) {
         leftOut.push(`rows of ${table} in ${name}: ${reasonOf(error)}`)
