@@ -46,6 +46,8 @@ export interface MemberIdentity {
   readonly install: string
   readonly seat: string | null
   readonly machine: string
+  /** The copy is to be replaced, or is gone: nobody may count on it. Absent: it stays. */
+  readonly leaving?: boolean | undefined
 }
 
 /** `failover`: what an operator asked for, Patroni's form. */

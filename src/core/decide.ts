@@ -124,5 +124,7 @@ function publication(s: Situation, plan: Plan): readonly Action[] {
   const changed = !last || last.significance !== significance(member)
   const due = !memory.publishedAt || elapsedAtMost(memory.publishedAt, s.now) >= settings.loopWaitMs
   const moved = last?.positions !== positionsOf(member)
-  return changed || (due && moved) ? [{ kind: 'publish', member }] : []
+  // Gone with a lease that had run out unnoticed: whoever waits for others to read it would wait for ever.
+  const missing = !s.cluster.members.some(({ value }) => value.name === s.view.me.name)
+  return changed || missing || (due && moved) ? [{ kind: 'publish', member }] : []
 }

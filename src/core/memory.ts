@@ -4,6 +4,7 @@ import type { Instant, Ms } from '../kernel/time.ts'
 import type { Failsafe, FailsafePromise, Led } from './failsafe.ts'
 import type { LastKnown } from './seed.ts'
 import type { Names } from './synchronous/names.ts'
+import type { WalsenderSeats } from './synchronous/walsenders.ts'
 import type { TermRecord } from './term.ts'
 
 /** One sent transaction on the term record whose answer may still come, or never (protocol A6). */
@@ -142,10 +143,10 @@ export interface Memory {
   readonly namesProof: NamesProof | null
   /** What the file of this start of the instance says, and when it was written. */
   readonly namesTold: { readonly names: Names; readonly at: Instant } | null
+  /** Of the last look at the primary that runs; null: there was none. */
+  readonly walsenders: WalsenderSeats | null
   /** When each seat was last seen fit for synchronous commits. */
   readonly seatsSeen: Readonly<Record<string, { readonly name: string; readonly at: Instant }>>
-  /** Since when a new copy waits until the old one is counted on no longer. */
-  readonly discarding: { readonly seat: string; readonly at: Instant } | null
   /** The last walsender that had a member's name and was not that member's. */
   readonly strangerSeen: {
     readonly name: string
@@ -209,8 +210,8 @@ export const EMPTY_MEMORY: Memory = {
   failsafePromise: null,
   namesProof: null,
   namesTold: null,
+  walsenders: null,
   seatsSeen: {},
-  discarding: null,
   strangerSeen: null,
   hiddenTerm: null,
   lastRefusal: null,

@@ -1,6 +1,7 @@
 // The member key: Patroni's fields and ours, from what this tick saw.
 import type { MemberRecord, PublishedRole } from './cluster.ts'
 import type { Situation } from './situation.ts'
+import { isLeaving } from './synchronous/leaving.ts'
 
 export function memberRecord(s: Situation): MemberRecord {
   const { me, memory, remembered, settings } = s.view
@@ -9,8 +10,6 @@ export function memberRecord(s: Situation): MemberRecord {
   const position = primary?.position ?? standby?.position ?? null
   const waiting = primary?.pendingRestart ?? standby?.pendingRestart ?? {}
   const pendingRestart = Object.keys(waiting).length > 0
-  // A leader that must keep this copy (strict) lets it go when its own member says that it goes.
-  const discarded = memory.discarding !== null && memory.discarding.seat === remembered.seat
   return {
     name: me.name,
     connUrl: me.connUrl,
@@ -39,8 +38,9 @@ export function memberRecord(s: Situation): MemberRecord {
     vigil: {
       version: me.version,
       install: me.install,
-      seat: discarded ? null : remembered.seat,
+      seat: remembered.seat,
       machine: me.machine,
+      ...(isLeaving(s) && { leaving: true }),
     },
   }
 }

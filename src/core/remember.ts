@@ -10,6 +10,7 @@ import { isDead, type Situation, situationOf } from './situation.ts'
 import { seatsSeen, strangers } from './synchronous/seats.ts'
 import { gapsAfter } from './synchronous/suspicion.ts'
 import { hiddenTerm } from './synchronous/visibility.ts'
+import { walsenderSeats } from './synchronous/walsenders.ts'
 import type { View } from './view.ts'
 
 const DOUBT_MS = 1000
@@ -22,6 +23,7 @@ export function remember(view: View): Memory {
   const memory = seenNow.memory
   const revisionMoved = memory.seen?.revision !== view.memory.seen?.revision
   const excluded = exclusionOf(s) !== null
+  const bound = { ...s, view: { ...s.view, memory: { ...memory, walsenders: walsenderSeats(s) } } }
   return {
     ...memory,
     ...silenceOf(view, revisionMoved),
@@ -45,9 +47,8 @@ export function remember(view: View): Memory {
     configured: isDead(s) ? null : memory.configured,
     namesTold: isDead(s) ? null : memory.namesTold,
     namesProof: isDead(s) ? null : memory.namesProof,
-    // A copy that was started after all is there to be counted on.
-    discarding: isDead(s) ? memory.discarding : null,
-    seatsSeen: seatsSeen(s),
+    walsenders: bound.view.memory.walsenders,
+    seatsSeen: seatsSeen(bound),
     strangerSeen: strangerOf(s) ?? memory.strangerSeen,
     hiddenTerm: hiddenTerm(s),
     slotsAppliedFor: isDead(s) ? null : memory.slotsAppliedFor,

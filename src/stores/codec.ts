@@ -51,6 +51,7 @@ const Member = z.object({
       install: Identifier,
       seat: Identifier.nullable(),
       machine: Identifier,
+      leaving: z.boolean().optional(),
     })
     .nullish(),
 })

@@ -12,6 +12,7 @@ import {
   DEAD,
   guard,
   leading,
+  member,
   NOW,
   outcome,
   peer,
@@ -117,24 +118,37 @@ test('a directory that a job is changing is no reason to end, one that nobody to
   assert.equal(outcome(view({ ...down, job })).actions.includes('exit'), false)
 })
 
-test('a copy that commits may wait for is not thrown away before the leader has dropped it, nor waited for without end', () => {
+test('a copy that a rule lists is not thrown away before the leader knows that it goes and lists it no more', () => {
   const rules = [{ term: 5, leader: 'amber-seat', seats: ['birch-seat', 'cedar-seat'], k: 1, seen: {} }]
+  const dropped = [{ ...rules[0]!, seats: ['cedar-seat'] }]
   const status = { value: '{"optime":1,"slots":{"birch":1}}', modRevision: 5n }
-  const unusable = (listed: typeof rules, memory = {}) =>
-    view({
-      store: known(cluster({ recordIs: { rules: listed }, status }), NOW),
+  const unusable = (listed: typeof rules, leaving: boolean, saidAt = 60n) => {
+    const members = ['amber', 'birch', 'cedar'].map(name => {
+      const value = member(name)
+      const vigil = { ...value.vigil!, ...(leaving && name === 'birch' && { leaving }) }
+      return { value: { ...value, vigil }, modRevision: saidAt }
+    })
+    return view({
+      store: known(cluster({ recordIs: { rules: listed }, status, members }), NOW),
       guard: guard(DEAD),
       instance: lost('', NOW),
       directory: known({ kind: 'present', control: control() } as const, NOW),
       remembered: { seatState: 'incomplete' },
-      memory,
     })
-  const waiting = decide(unusable(rules))
-  assert.deepEqual(waiting.decision.because, { counted: 'birch-seat' })
-  const published = decide(unusable(rules, waiting.memory)).decision.actions.find(a => a.kind === 'publish')
-  assert.equal(published?.kind === 'publish' && published.member.vigil?.seat, null)
-  const dropped = [{ ...rules[0]!, seats: ['cedar-seat'] }]
-  assert.deepEqual(outcome(unusable(dropped)).actions, ['run-job'])
-  const long = { discarding: { seat: 'birch-seat', at: at(-10_500) } }
-  assert.deepEqual(outcome(unusable(rules, long)).actions, ['run-job'])
+  }
+  const published = decide(unusable(rules, false)).decision.actions.find(a => a.kind === 'publish')
+  assert.equal(published?.kind === 'publish' && published.member.vigil?.leaving, true)
+  assert.deepEqual(outcome(unusable(rules, false)).actions, [])
+  assert.deepEqual(outcome(unusable(rules, true)).actions, [])
+  assert.deepEqual(outcome(unusable(dropped, false)).actions, [])
+  assert.deepEqual(outcome(unusable(dropped, true, 95n)).actions, [])
+  assert.deepEqual(outcome(unusable(dropped, true)).actions, ['run-job'])
+})
+
+test('a new copy follows nobody before its member key names it: it would be counted for the copy before', () => {
+  const rules = [{ term: 5, leader: 'amber-seat', seats: ['cedar-seat'], k: 1, seen: {} }]
+  const fresh = (seat: string) =>
+    view({ store: known(cluster({ recordIs: { rules } }), NOW), remembered: { seat } })
+  assert.deepEqual(outcome(fresh('birch-new')).actions, [])
+  assert.deepEqual(outcome(fresh('birch-seat')).actions, ['configure'])
 })

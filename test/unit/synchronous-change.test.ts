@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { MemberRecord } from '../../src/core/cluster.ts'
 import { decide } from '../../src/core/decide.ts'
 import type { ReplicationConnection } from '../../src/core/instance.ts'
 import type { NamesProof } from '../../src/core/memory.ts'
@@ -52,15 +53,21 @@ function scene(change: Scene = {}): View {
     memory: {
       lastAttemptAt: at(-100),
       servedMarked: true,
+      // Seen a moment ago already.
+      walsenders: Object.fromEntries(walsenders.map(({ pid }) => [pid, null])),
       namesTold: { names: { text: names, set: { seats: [], k: 0 } }, at: at(-5000) },
       ...change.memory,
     },
   })
 }
 
+function pidOf(name: string): number {
+  return 5000 + name.charCodeAt(0)
+}
+
 function walsender(name: string, change: Partial<ReplicationConnection> = {}): ReplicationConnection {
   return {
-    pid: name.length * 1000,
+    pid: pidOf(name),
     slot: name,
     user: 'replicator',
     applicationName: name,
@@ -278,15 +285,77 @@ test('a renamed member is one copy, also while its old name is still there', () 
   )
 })
 
-test('a replaced copy counts only after the record lists it', () => {
-  const replaced = MEMBERS.map(({ value, modRevision }) => ({
-    value:
-      value.name === 'cedar' ? member('cedar', { vigil: { ...value.vigil!, seat: 'cedar-new' } }) : value,
+test('a replaced copy counts only after the record lists it, though its name is in force already', () => {
+  const replaced = withCedar({ seat: 'cedar-new' })
+  const wide = next(scene({ members: replaced }))
+  assert.deepEqual(wide.rules, [rule(['amber-seat', 'cedar-new', 'cedar-seat'], 1)])
+  assert.equal(next(scene({ members: replaced, rules: wide.rules! })).actions.includes('prove-names'), true)
+})
+
+test('a copy that is to be replaced is dropped at once, while it still streams', () => {
+  const members = withCedar({ leaving: true })
+  assert.equal(next(scene({ members })).names, 'ANY 1 ("amber")')
+  const strict = { synchronous_mode_strict: true, synchronous_node_count: 2 }
+  assert.deepEqual(
+    next(scene({ members, config: strict, names: 'ANY 2 ("amber","cedar")' })).names,
+    'ANY 2 ("amber")',
+  )
+})
+
+test('strict: when the last copy is to be replaced, commits wait, and the record lists none', () => {
+  const members = withCedar({ leaving: true })
+  const config = { synchronous_mode_strict: true }
+  const alone = { members, config, walsenders: [], memory: { seatsSeen: seen(10_000) } }
+  const told = next(scene(alone))
+  assert.equal(told.names, 'ANY 200 ("vigil:not-leader")')
+  assert.equal(told.id, null)
+  const names = 'ANY 200 ("vigil:not-leader")'
+  const namesProof = proof({ names, adopted: true, caughtUpAt: position(6, 2000) })
+  const narrow = next(scene({ ...alone, names, memory: { seatsSeen: seen(10_000), namesProof } }))
+  assert.deepEqual(narrow.rules, [rule([], 0)])
+})
+
+test('whose copy is behind a walsender is told only by a key that was read after it was seen', () => {
+  const one = { rules: [rule(['amber-seat'], 1)], names: 'ANY 1 ("amber")' }
+  const walsenders = { [pidOf('amber')]: null }
+  const first = next(scene({ ...one, memory: { walsenders } }))
+  assert.equal(first.id, null)
+  const second = next(scene({ ...one, memory: { walsenders: first.memory.walsenders } }))
+  assert.deepEqual(second.rules, [rule(['amber-seat', 'cedar-seat'], 1)])
+})
+
+test('while a key is away its name counts for the walsender that it was seen with, and for no other', () => {
+  const away = {
+    members: MEMBERS.filter(({ value }) => value.name === 'birch'),
+    walsenders: [walsender('cedar')],
+    rules: [rule(['cedar-seat'], 1)],
+    names: 'ANY 1 ("cedar")',
+  }
+  const seatsSeen = { 'cedar-seat': { name: 'cedar', at: at(-4000) } }
+  const behind = (seat: string) =>
+    next(scene({ ...away, memory: { seatsSeen, walsenders: { [pidOf('cedar')]: seat } } }))
+  assert.notEqual(behind('cedar-seat').rule, 'change-rule')
+  assert.deepEqual(behind('cedar-old').rules, [rule(['cedar-seat'], 0)])
+})
+
+test('a walsender of a copy that was replaced, or that nobody can tell, is ended; one that a rule lists stays', () => {
+  const members = withCedar({ seat: 'cedar-new' })
+  const rules = [rule(['amber-seat'], 1)]
+  const names = 'ANY 1 ("amber")'
+  const old = { walsenders: { [pidOf('amber')]: 'amber-seat', [pidOf('cedar')]: 'cedar-seat' } }
+  assert.equal(next(scene({ members, rules, names, memory: old })).rule, 'end-strangers')
+  const restarted = next(scene({ rules, names, memory: { walsenders: null } }))
+  assert.equal(restarted.rule, 'end-strangers')
+  assert.equal(restarted.memory.walsenders?.[pidOf('amber')], 'amber-seat')
+  assert.notEqual(next(scene({ memory: { walsenders: null } })).rule, 'end-strangers')
+})
+
+function withCedar(change: Partial<NonNullable<MemberRecord['vigil']>>) {
+  return MEMBERS.map(({ value, modRevision }) => ({
+    value: value.name === 'cedar' ? member('cedar', { vigil: { ...value.vigil!, ...change } }) : value,
     modRevision,
   }))
-  const wide = next(scene({ members: replaced }))
-  assert.equal(wide.actions.includes('prove-names'), true)
-})
+}
 
 function seen(ms: number) {
   return { 'amber-seat': { name: 'amber', at: at(-ms) }, 'cedar-seat': { name: 'cedar', at: at(-ms) } }

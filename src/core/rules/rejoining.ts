@@ -10,12 +10,14 @@ import type { Memory } from '../memory.ts'
 import { upstreamOf } from '../network-address.ts'
 import { isDead, type Situation } from '../situation.ts'
 import { slotsFor } from '../slots.ts'
+import { isSeatKnown, mayBeReplaced } from '../synchronous/leaving.ts'
 import { emptyDirectory, unfinishedBootstrap } from './bootstrapping.ts'
-import { waitWhileCounted } from './counted.ts'
 import { exitOf, leads } from './leading.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
 
 const RETRY_JOB_MS = 5000
+const COUNTED_POLL_MS = 250
+const COUNTED = { counted: 'commits may be on this copy still' }
 /** Between starts of an instance that does not stay up. */
 const START_BACKOFF_MS = 2000
 /** The leader needs a tick or two to make a slot for a member that has just appeared. */
@@ -156,6 +158,7 @@ export const REJOINING: readonly Rule[] = [
       const last = s.view.memory.starts[0]
       const sinceMs = last ? elapsedAtMost(last, s.now) : COMING_UP_MS
       if (sinceMs < COMING_UP_MS) return wait({ sinceMs }, COMING_UP_MS - sinceMs)
+      if (!isSeatKnown(s)) return wait({ key: 'not there yet' }, 50)
       const upstream = upstreamFor(s)
       const actions = upstream ? configureAs(s, 'standby', upstream) : []
       return actions.length > 0 ? { because: { upstream: upstream?.name ?? null }, actions } : null
@@ -224,6 +227,7 @@ export const REJOINING: readonly Rule[] = [
     plan: s => {
       if (s.running.kind !== 'standby' || s.lineage !== 'consistent' || s.holding || !leaderServes(s))
         return null
+      if (!isSeatKnown(s)) return wait({ key: 'not there yet' }, 50)
       const upstream = upstreamFor(s)
       if (!upstream) return null
       const actions: Action[] = [...configureAs(s, 'standby', upstream), ...slotsFor(s), ...discard(s)]
@@ -272,8 +276,7 @@ function clone(s: Situation): Plan | null {
   const from = source(s)
   const systemIdentifier = s.cluster?.initialize?.value
   if (!from || !systemIdentifier) return wait({ leader: s.record?.holder.name ?? null })
-  const counted = waitWhileCounted(s)
-  if (counted) return counted
+  if (!mayBeReplaced(s)) return wait(COUNTED, COUNTED_POLL_MS)
   const slot = ownSlot(s)
   const order = {
     kind: 'clone',
@@ -301,6 +304,7 @@ function rewind(s: Situation): Plan | null {
   if (!from || !systemIdentifier) return wait({ leader: s.record?.holder.name ?? null })
   // Before it, the source's control file still names the old timeline, and pg_rewind would believe it.
   if (s.leaderMember?.checkpointAfterPromote === false) return wait({ checkpoint: 'not yet' }, 200)
+  if (!mayBeReplaced(s)) return wait(COUNTED, COUNTED_POLL_MS)
   return job({ kind: 'rewind', from, systemIdentifier })
 }
 

@@ -5,8 +5,8 @@ import { configureAs } from '../configuration.ts'
 import { upstreamOf } from '../network-address.ts'
 import type { MemberRequest, RequestOutcome } from '../request.ts'
 import { isDead, renewalDue, type Situation } from '../situation.ts'
+import { mayBeReplaced } from '../synchronous/leaving.ts'
 import { plainRenewal } from '../transaction.ts'
-import { waitWhileCounted } from './counted.ts'
 import { leads } from './leading.ts'
 import { leaderServes } from './rejoining.ts'
 import { type Plan, type Rule, wait } from './rule.ts'
@@ -70,6 +70,8 @@ export const REQUESTED: readonly Rule[] = [
     plan: s => {
       const request = pending(s, 'reinitialise')
       if (!request || isDead(s) || s.view.memory.requestId === request.id) return null
+      // While it runs it keeps commits going, until others are waited for instead.
+      if (!mayBeReplaced(s)) return null
       return stopFor(s, request)
     },
   },
@@ -94,8 +96,7 @@ export const REQUESTED: readonly Rule[] = [
       const systemIdentifier = s.cluster?.initialize?.value
       if (!leaderServes(s) || !from || !systemIdentifier)
         return wait({ leader: s.record?.holder.name ?? null }, 500)
-      const counted = waitWhileCounted(s)
-      if (counted) return counted
+      if (!mayBeReplaced(s)) return wait({ counted: 'commits may be on this copy still' }, 100)
       return {
         actions: [
           {

@@ -6,6 +6,7 @@ import { renewalDue, type Situation } from '../situation.ts'
 import { nextStep, type Step } from '../synchronous/change.ts'
 import { syncText } from '../synchronous/published-sync.ts'
 import { strangers } from '../synchronous/seats.ts'
+import { outdated } from '../synchronous/walsenders.ts'
 import type { TermRecord } from '../term.ts'
 import { plainRenewal, renew } from '../transaction.ts'
 import { leads, upkeep } from './leading.ts'
@@ -16,11 +17,11 @@ const NEXT_STEP_MS = 1
 export const SYNCHRONOUS: readonly Rule[] = [
   {
     id: 'end-strangers',
-    when: "leading a synchronous cluster, and a walsender has a member's name without being that member's own",
-    does: 'ends it: it must not acknowledge anything in its name',
+    when: "leading a synchronous cluster, and a walsender has a member's name without being that member's own, or may be of a copy that was replaced",
+    does: 'ends it: it must not acknowledge anything in its name; a member connects again',
     plan: s => {
       if (!mayChange(s) || s.record?.rules == null) return null
-      const pids = strangers(s).map(one => one.pid)
+      const pids = [...new Set([...strangers(s), ...outdated(s)].map(one => one.pid))]
       return pids.length > 0
         ? step(s, [{ kind: 'terminate-backends', pids }], { strangers: pids.length })
         : null

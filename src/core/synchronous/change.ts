@@ -44,7 +44,9 @@ export function nextStep(s: Situation): Step {
   if (!wanted) return { kind: 'rest' }
   const own = ownRule(record)
   if (record.rules !== null && !own) return { kind: 'record', rules: withOwn(record, []), why: 'own rule' }
-  if (status.synchronousNames !== wanted.names.text) return towardsNames(s, record, own, wanted)
+  const inForce = status.synchronousNames === wanted.names.text
+  // The same names may have other copies behind them.
+  if (!inForce || (own && !mayBeSet(own, wanted.names.set))) return towardsNames(s, record, own, wanted)
   // A file of an earlier agent may say something else, which any reload would bring into force.
   if (view.memory.namesTold === null) return { kind: 'tell', names: wanted.names }
   const done = record.rules?.length === 1 && own !== null && sameSeats(own, wanted.set)

@@ -5,6 +5,7 @@ import type { PrimaryStatus, ReplicationConnection } from '../instance.ts'
 import { slotName } from '../network-address.ts'
 import type { Situation } from '../situation.ts'
 import type { AcknowledgementRule, TermRecord } from '../term.ts'
+import { stayingSeat } from './leaving.ts'
 import { listedNames, sameName } from './names.ts'
 
 /** A seat that is away for longer is no longer waited for. */
@@ -19,6 +20,8 @@ export interface SeatSeen {
 export interface Candidate {
   readonly name: string
   readonly seat: string
+  /** By its member's own word it is to be replaced, or was replaced already. */
+  readonly gone: boolean
   /** It streams, is near enough, and nothing speaks against it. */
   readonly fit: boolean
   /** Not fit, but it was a moment ago. */
@@ -40,17 +43,19 @@ export function candidates(s: Situation): readonly Candidate[] {
   const { record, view } = s
   const status = primaryOf(s)
   if (!record || !status) return []
-  return knownSeats(s).map(({ name, seat }) => {
+  return knownSeats(s).map(({ name, seat, gone }) => {
     const member = s.cluster?.members.find(known => known.value.name === name)?.value
     const tags = member?.tags ?? {}
     const priority = typeof tags['sync_priority'] === 'number' ? tags['sync_priority'] : 1
-    const barred = tags['nosync'] === true || priority <= 0
-    const connection = ownConnection(s, status, name)
+    const barred = gone || tags['nosync'] === true || priority <= 0
+    const named = ownConnection(s, status, name)
+    const connection = named && view.memory.walsenders?.[named.pid] === seat ? named : null
     const fit = !barred && connection !== null && streamsNear(s, status, connection)
     const seen = view.memory.seatsSeen[seat]
     return {
       name,
       seat,
+      gone,
       fit,
       missed: !fit && !barred && seen !== undefined && elapsedAtMost(seen.at, s.now) < AWAY_MS,
       listed: record.members.includes(member?.vigil?.install ?? ''),
@@ -60,19 +65,24 @@ export function candidates(s: Situation): readonly Candidate[] {
   })
 }
 
+type KnownSeat = Pick<Candidate, 'name' | 'seat' | 'gone'>
+
 /**
  * By their member keys, and as they were last seen when the key went with the agent's lease. Each copy once: after a
  * member was renamed its old key stands beside the new one for a while, and one copy must not be counted as two.
  */
-function knownSeats(s: Situation): readonly { readonly name: string; readonly seat: string }[] {
+function knownSeats(s: Situation): readonly KnownSeat[] {
   const keys = [...(s.cluster?.members ?? [])].sort((a, b) => (a.modRevision < b.modRevision ? 1 : -1))
-  const present = keys
-    .flatMap(({ value }) => (value.vigil?.seat ? [{ name: value.name, seat: value.vigil.seat }] : []))
+  const members = keys.map(({ value }) => value)
+  const present = members
+    .flatMap(member => {
+      const { name, vigil } = member
+      return vigil?.seat ? [{ name, seat: vigil.seat, gone: stayingSeat(member) === null }] : []
+    })
     .filter(({ seat }, index, all) => all.findIndex(other => other.seat === seat) === index)
   const before = Object.entries(s.view.memory.seatsSeen)
     .filter(([seat]) => !present.some(known => known.seat === seat))
-    .filter(([, { name }]) => !s.cluster?.members.some(({ value }) => value.name === name))
-    .map(([seat, { name }]) => ({ name, seat }))
+    .map(([seat, { name }]) => ({ name, seat, gone: members.some(member => member.name === name) }))
   return [...present, ...before]
     .filter(({ name, seat }) => name !== s.view.me.name && seat !== s.record?.holder.seat)
     .sort((a, b) => (a.name < b.name ? -1 : 1))

@@ -6,6 +6,7 @@ import { holderOf } from '../record.ts'
 import type { Situation } from '../situation.ts'
 import type { AcknowledgementRule, TermRecord } from '../term.ts'
 import { waitOf } from '../timers.ts'
+import { stayingSeat } from './leaving.ts'
 import { ruleAtTakeover, sealObstacle } from './rule.ts'
 import type { Contact, SealedAnswer } from './seal.ts'
 import { ownSeal } from './sealed.ts'
@@ -146,6 +147,6 @@ function seatsForNewRule(
   const answered = sealsOf(s).filter(({ seat, seatState }) => seatState === 'ready' && seat !== own)
   if (answered.length > 0 || !newest) return answered
   // After a release nobody was asked: the copies that counted before, and the one that led.
-  const present = (s.cluster?.members ?? []).flatMap(({ value }) => value.vigil?.seat ?? [])
+  const present = (s.cluster?.members ?? []).flatMap(({ value }) => stayingSeat(value) ?? [])
   return [...newest.seats, newest.leader].filter(seat => present.includes(seat)).map(seat => ({ seat }))
 }

@@ -30,7 +30,8 @@ export function wantedRule(facts: WantedFacts): Wanted | null {
   const chosen = choose(facts)
   const kept = strict && chosen.length < nodeCount ? keepAway(facts, chosen) : chosen
   const nameless = counted.filter(seat => !facts.candidates.some(known => known.seat === seat))
-  if (strict && kept.length < nodeCount && nameless.length > 0 && facts.someAway) return null
+  const away = nameless.length > 0 && facts.someAway && !mustGo(facts)
+  if (strict && kept.length < nodeCount && away) return null
   if (kept.length === 0) return { set: DEGRADED, names: strict ? NOBODY : EVERYBODY_ALONE }
   const k = Math.min(nodeCount, kept.length)
   const members = [...kept].sort((a, b) => (a.name < b.name ? -1 : 1))
@@ -51,8 +52,14 @@ function choose(facts: WantedFacts): readonly Candidate[] {
   return [...pool].sort((a, b) => order(facts, a, b)).slice(0, facts.nodeCount)
 }
 
+/** Its place is needed for the copy that replaces it: whoever is away as well comes back by catching up. */
+function mustGo({ candidates, counted }: WantedFacts): boolean {
+  return candidates.some(known => known.gone && counted.includes(known.seat))
+}
+
 /** Strict: rather a commit that waits than one that a single copy has. */
 function keepAway(facts: WantedFacts, chosen: readonly Candidate[]): readonly Candidate[] {
+  if (mustGo(facts)) return chosen
   const away = facts.candidates.filter(
     known => facts.counted.includes(known.seat) && known.priority > 0 && !chosen.includes(known),
   )
