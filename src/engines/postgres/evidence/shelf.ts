@@ -103,7 +103,7 @@ export async function finish(unfinished: string, path: string): Promise<void> {
   await syncDirectory(dirname(path))
 }
 
-export async function removeUnfinished(place: string): Promise<void> {
+async function removeUnfinished(place: string): Promise<void> {
   for (const name of await readdir(place)) {
     if (name.startsWith(UNFINISHED)) await rm(join(place, name), { recursive: true, force: true })
   }
