@@ -27,6 +27,8 @@ export function checkSeals(context: CheckContext): Checks {
       if (!before || rules === null) return
       const candidate = hosts.find(host => host.memory.install === after.record.holder.install)
       if (candidate && hasEverything(context, candidate, before.record)) return
+      // Its disk went while the request was on its way: there is nothing that it could promote.
+      if (candidate?.postgres.directory === null) return
       const old = before.record.holder.install
       const stopped = hosts.filter(host => sealedFor(host, base) || deadHolder(host, old, candidate))
       // Whoever has more than the next leader proves nothing of what that one has.

@@ -1,6 +1,7 @@
 // Faults of the disk under PostgreSQL.
 import type { DiskState } from './disk.ts'
 import type { Fault } from './faults.ts'
+import { wantedPromises } from './health.ts'
 import type { Host, World } from './world.ts'
 
 /** Beyond the ttl: to see it, to confirm the end, and to be promoted. */
@@ -27,7 +28,8 @@ export function handsOver(fault: Fault, ttlMs: number): Fault {
   return {
     name: `${fault.name} under a leader that others could replace`,
     begin: (world, host, random) => {
-      const replaceable = host.postgres.instance?.sessions && others(world, host).every(follows)
+      const replaceable =
+        host.postgres.instance?.sessions && others(world, host).every(follows) && enoughRemain(world, host)
       const undo = replaceable ? fault.begin(world, host, random) : null
       if (!undo) return null
       world.scheduler.after(ttlMs + BEYOND_TTL_MS, () => {
@@ -45,6 +47,12 @@ export function handsOver(fault: Fault, ttlMs: number): Fault {
 
 function others(world: World, host: Host): readonly Host[] {
   return world.hosts.filter(other => other !== host)
+}
+
+/** Strict: a leader with too few standbys is shown to nobody, since nothing of it could be acknowledged. */
+function enoughRemain(world: World, host: Host): boolean {
+  const { mode, strict, nodeCount } = wantedPromises(world)
+  return mode === 'off' || !strict || others(world, host).length - 1 >= nodeCount
 }
 
 function follows(host: Host): boolean {

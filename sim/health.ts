@@ -69,7 +69,8 @@ function promiseNotKept(world: World, leader: Host): string | null {
   return waiting > RECORDS_BEHIND_MAX * 168 ? 'commits wait' : null
 }
 
-function wantedPromises(world: World) {
+/** By the configuration that the cluster has. */
+export function wantedPromises(world: World) {
   const config = JSON.parse(world.store.state.entry(KEYS.config)?.value ?? '{}') as Record<string, unknown>
   return {
     mode: config['synchronous_mode'] ?? 'off',

@@ -241,10 +241,19 @@ describe('a released leadership', () => {
   })
 
   test('without it, or with a later one, the others are asked', () => {
-    for (const final of [null, position(6, 3000)]) {
+    for (const final of [null, position(6, 3000)])
       assert.equal(outcome(unsealed(released({ final }))).rule, 'ask-seals')
-      assert.equal(taken(candidate({ ...released({ final }), seals: sealOf('cedar') }))?.term, 6)
+    assert.equal(taken(candidate({ ...released({ final: null }), seals: sealOf('cedar') }))?.term, 6)
+  })
+
+  test('with less than its final position it is left to the last leader, until that is waited out', () => {
+    const behind = (silentMs: number) => {
+      const { recordIs, memory } = released({ final: position(6, 3000) })
+      const seen = { revision: 90n, nonce: 'x', at: at(-silentMs) }
+      return taken(candidate({ recordIs, memory: { ...memory, seen }, seals: sealOf('cedar') }))
     }
+    assert.equal(behind(20_000), null)
+    assert.equal(behind(31_000)?.term, 6)
   })
 })
 

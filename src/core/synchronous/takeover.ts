@@ -71,6 +71,8 @@ export function lossObstacle(s: Situation): string | null {
   const { record, end } = s
   if (!record || !end) return 'the end of the local WAL is not known yet'
   if (record.final && comparePositions(end, record.final) >= 0) return null
+  // It may lead again, and has what sessions that do not wait were told: seals prove nothing of that.
+  if (record.final && !s.waitedOut) return 'behind the final position of the last leader'
   const seals = sealsOf(s)
   const against = setObstacle(
     s,
