@@ -3,13 +3,13 @@
 import { parseArgs } from 'node:util'
 import { judge, type Verdict } from '../test/lab/checker.ts'
 import { FAULTS } from '../test/lab/faults.ts'
+import { type Grant, lastGrant, oldReign } from '../test/lab/grant.ts'
 import { namespacesWork } from '../test/lab/namespaces.ts'
 import { type Entry, serverName } from '../test/lab/record.ts'
 import { watchTerm } from '../test/lab/term-watch.ts'
 import { readSurvivor, tryFault } from '../test/lab/trial.ts'
 import { monotonicNs } from '../test/lab/wait.ts'
 import { startWriter } from '../test/lab/writer.ts'
-import { type Grant, lastGrant, oldReign } from './lab/grant.ts'
 import { BENCH_SCOPE, CONTESTANTS, openContestant } from './lab/products.ts'
 
 const HELP = `npm run bench -- agent-stopped [options]

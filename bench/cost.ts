@@ -45,7 +45,7 @@ async function main(): Promise<number> {
   const progress = (line: string) =>
     process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`)
   const vigil = CONTESTANTS.find(({ id }) => id === 'vigil')!
-  const cluster = await openContestant(vigil, progress, plan.mode)
+  const cluster = await openContestant(vigil, progress, plan.mode, 'full')
   try {
     const grade = await gradeOf(cluster)
     const rounds = await measureRounds(cluster, plan, progress)
@@ -114,12 +114,17 @@ async function stopVigil(cluster: Cluster): Promise<void> {
   await primary.stop()
 }
 
-/** What the status says of the fencing in force; empty when it says nothing. */
+interface Fencing {
+  readonly grade: string
+  readonly layers: readonly string[]
+}
+
+/** What the status says of the fencing in force. */
 async function gradeOf(cluster: Cluster): Promise<string> {
   const primary = await cluster.waitUntilWhole()
   const { body } = await primary.rest('/status')
-  const fencing = (JSON.parse(body) as { readonly fencing?: unknown }).fencing
-  return fencing === undefined ? '' : JSON.stringify(fencing)
+  const { fencing } = (JSON.parse(body) as { readonly member: { readonly fencing: Fencing } }).member
+  return `${fencing.grade} (${fencing.layers.join(', ')})`
 }
 
 function report(plan: Plan, rounds: readonly Round[], grade: string): number {
@@ -144,7 +149,7 @@ function report(plan: Plan, rounds: readonly Round[], grade: string): number {
     ]),
   )
   console.log(`\nmedian of the rounds' own percentages: ${number(paired)}; goal: ${GOAL_PERCENT}`)
-  if (grade !== '') console.log(`fencing in force: ${grade}`)
+  console.log(`fencing in force: ${grade}`)
   if (plan.json) console.log(JSON.stringify({ rounds, vigil, plain, percent, paired }))
   return percent >= GOAL_PERCENT ? 0 : 1
 }

@@ -3,14 +3,14 @@
 import { parseArgs } from 'node:util'
 import type { Cluster } from '../test/lab/cluster.ts'
 import type { Fault } from '../test/lab/faults.ts'
+import { acknowledgedAfter, lastGrant } from '../test/lab/grant.ts'
 import { namespacesWork } from '../test/lab/namespaces.ts'
-import { type Entry, serverName } from '../test/lab/record.ts'
+import { serverName } from '../test/lab/record.ts'
 import { type TermWatch, watchTerm } from '../test/lab/term-watch.ts'
 import { tryFault } from '../test/lab/trial.ts'
 import { monotonicNs } from '../test/lab/wait.ts'
 import { startWriter, type Writer } from '../test/lab/writer.ts'
 import { FENCE_FAULTS, type FenceFaultName } from './lab/fence-faults.ts'
-import { lastGrant } from './lab/grant.ts'
 import { BENCH_SCOPE, CONTESTANTS, MODES, type Mode, openContestant } from './lab/products.ts'
 import { align, median } from './lab/table.ts'
 
@@ -92,7 +92,7 @@ async function runMode(mode: Mode, plan: Plan, progress: (line: string) => void)
 
 async function openBench(mode: Mode, progress: (line: string) => void): Promise<Bench> {
   const vigil = CONTESTANTS.find(({ id }) => id === 'vigil')!
-  const cluster = await openContestant(vigil, progress, mode)
+  const cluster = await openContestant(vigil, progress, mode, 'full')
   const term = watchTerm(cluster.etcd, BENCH_SCOPE)
   await term.waitFor('the leader serves', ({ state }) => state === 'serving')
   return { cluster, term, writer: await startWriter(cluster, { pinned: true }), untilNs: 0 }
@@ -133,18 +133,6 @@ async function runOnce(bench: Bench, mode: Mode, name: FenceFaultName): Promise<
     const nothing = { lost: 0, lostAfterReplication: 0, afterDeadline: 0, afterSuccessor: 0, seconds: 0 }
     return { mode, fault: name, ...nothing, failed }
   }
-}
-
-/** Only on the timeline on which the fault met it: it may lead again afterwards. */
-function acknowledgedAfter(
-  record: readonly Entry[],
-  server: string,
-  faultNs: number,
-  deadlineNs: number,
-): number {
-  const own = record.filter(entry => entry.kind === 'acknowledged').filter(row => row.server === server)
-  const timeline = own.findLast(({ atNs }) => atNs <= faultNs)?.timeline
-  return own.filter(row => row.timeline === timeline && row.atNs > deadlineNs).length
 }
 
 function describe({ lost, afterDeadline, afterSuccessor, seconds, failed }: Result): string {

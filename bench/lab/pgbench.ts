@@ -62,7 +62,7 @@ async function pgbench(client: Host, server: Host, args: readonly string[]): Pro
     'postgres',
   ]
   const launched = client.launch(`pgbench-${runs}`, [join(newestPostgres(), 'pgbench'), ...args, ...target], {
-    PGPASSFILE: passfile,
+    environment: { PGPASSFILE: passfile },
   })
   const ended = await launched.ended
   const said = readFileSync(launched.logFile, 'utf8')

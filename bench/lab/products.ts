@@ -3,7 +3,7 @@ import { type Cluster, openCluster } from '../../test/lab/cluster.ts'
 import type { Timings } from '../../test/lab/configuration.ts'
 import { PATRONI_FASTEST, PATRONI_SHIPPED, patroniProduct } from '../../test/lab/patroni.ts'
 import { newestPostgres } from '../../test/lab/postgres-programs.ts'
-import { installVigil } from '../../test/lab/vigil.ts'
+import { installVigil, type Layers } from '../../test/lab/vigil.ts'
 
 export interface Contestant {
   /** As it is asked for on the command line. */
@@ -45,6 +45,7 @@ export function openContestant(
   contestant: Contestant,
   progress: (step: string) => void,
   mode: Mode = 'async',
+  layers: Layers = 'none',
 ): Promise<Cluster> {
   return openCluster({
     kind: 'namespaces',
@@ -59,7 +60,7 @@ export function openContestant(
         dynamic: synchronousKeys(contestant, mode),
       }
       return contestant.kind === 'vigil'
-        ? installVigil(network.directory, settings)
+        ? installVigil(network.directory, settings, layers)
         : patroniProduct('patroni', settings)
     },
   })

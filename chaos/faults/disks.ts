@@ -2,8 +2,8 @@
 import type { Disk } from '../../test/lab/disk.ts'
 import type { Member } from '../../test/lab/member.ts'
 import { processState } from '../../test/lab/processes.ts'
+import { stepClock } from '../../test/lab/wall-clock.ts'
 import { slowFsync } from '../hurt/slow-fsync.ts'
-import { stepClock } from '../hurt/wall-clock.ts'
 import type { World } from '../world.ts'
 import { aroundTtl, type DrawnFault, type FaultKind, noParameters, victimOf } from './fault.ts'
 

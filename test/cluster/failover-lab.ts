@@ -9,13 +9,13 @@ import { judge, violations } from '../lab/checker.ts'
 import { type Cluster, openCluster } from '../lab/cluster.ts'
 import type { ClusterSettings, Timings } from '../lab/configuration.ts'
 import type { Fault } from '../lab/faults.ts'
-import type { Member } from '../lab/member.ts'
+import type { Member, Product } from '../lab/member.ts'
 import { namespacesWork } from '../lab/namespaces.ts'
 import type { Network } from '../lab/network.ts'
 import { newestPostgres } from '../lab/postgres-programs.ts'
 import { type TermWatch, watchTerm } from '../lab/term-watch.ts'
 import { readSurvivor, type Trial, tryFault } from '../lab/trial.ts'
-import { installVigil, stateDirectoryOf } from '../lab/vigil.ts'
+import { installVigil, type Layers, stateDirectoryOf } from '../lab/vigil.ts'
 import { monotonicNs, waitFor } from '../lab/wait.ts'
 import { ROWS } from '../lab/writer/statement.ts'
 import { startWriter, type Writer } from '../lab/writer.ts'
@@ -46,6 +46,11 @@ export interface Scene {
 export interface StageOptions {
   readonly prepareHosts?: (network: Network) => void
   readonly settings?: Partial<ClusterSettings>
+  readonly layers?: Layers
+  /** Changes what was installed, or how it is started. */
+  readonly dress?: (product: Product, network: Network) => Product
+  /** Where PostgreSQL's programs are to be taken from. */
+  readonly binDirectory?: (network: Network) => string
 }
 
 /** Tests on one cluster that is opened before the first and judged as a whole after the last. */
@@ -88,15 +93,21 @@ async function openStage(options: StageOptions): Promise<OpenStage> {
   const cluster = await openCluster({
     kind: 'namespaces',
     ...(options.prepareHosts ? { prepareHosts: options.prepareHosts } : {}),
-    product: (network, etcd) =>
-      installVigil(network.directory, {
-        scope: SCOPE,
-        timings: LOWEST,
-        subnet: network.subnet,
-        etcd: etcd.hosts,
-        binDirectory: newestPostgres(),
-        ...options.settings,
-      }),
+    product: (network, etcd) => {
+      const product = installVigil(
+        network.directory,
+        {
+          scope: SCOPE,
+          timings: LOWEST,
+          subnet: network.subnet,
+          etcd: etcd.hosts,
+          binDirectory: options.binDirectory?.(network) ?? newestPostgres(),
+          ...options.settings,
+        },
+        options.layers,
+      )
+      return options.dress?.(product, network) ?? product
+    },
   })
   const term = watchTerm(cluster.etcd, SCOPE)
   const writer = await startWriter(cluster, { pinned: true, rowsPerSecond: 100 })

@@ -26,7 +26,7 @@ scene(
           `--directory=${stage.cluster.network.client.directory}`,
           `--dbname=host=${primary.server.host} port=${primary.server.port} user=${REPLICATION.username} application_name=${victim.name}`,
         ],
-        { PGPASSWORD: REPLICATION.password },
+        { environment: { PGPASSWORD: REPLICATION.password } },
       )
       await waitFor('it has lost its connection', 30_000, () => !forged.alive())
       await waitFor('an alarm', 10_000, async () => (await warningsOf(primary)).includes('forged-name'))

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { type DatabaseUser, isRoot } from './database-user.ts'
+import { isAlive } from './processes.ts'
 
 export interface DelegatedCgroup {
   readonly path: string
@@ -20,6 +21,7 @@ export interface DelegatedCgroup {
   close(): void
 }
 
+const PREFIX = 'vigil-lab-'
 let counter = 0
 
 /** @throws a sentence where it can't be made: nothing is tested in silence. */
@@ -29,17 +31,33 @@ export function delegateCgroup(user: DatabaseUser): DelegatedCgroup {
     .find(line => line.includes(' - cgroup2 '))
   const at = mount?.split(' ')[4]
   if (!isRoot() || !at) throw new Error('this test needs root and a cgroup v2 tree that root can write')
-  const path = join(at, `vigil-lab-${process.pid}-${++counter}`)
+  removeAbandoned(at)
+  const path = join(at, `${PREFIX}${process.pid}-${++counter}`)
   mkdirSync(path)
   for (const file of ['.', 'cgroup.procs']) chownSync(join(path, file), user.uid, user.gid)
   return {
     path,
     enter: ['/bin/sh', '-c', 'echo 0 > "$0" && exec "$@"', join(path, 'cgroup.procs')],
     processes: () => below(path).flatMap(processesOf),
-    close() {
-      for (const folder of below(path)) writeFileSync(join(folder, 'cgroup.kill'), '1')
-      for (const folder of below(path).toReversed()) remove(folder)
-    },
+    close: () => killAndRemove(path),
+  }
+}
+
+function killAndRemove(path: string): void {
+  for (const folder of below(path)) writeFileSync(join(folder, 'cgroup.kill'), '1')
+  for (const folder of below(path).toReversed()) remove(folder)
+}
+
+/** Of a run that was killed and could not clean up. */
+function removeAbandoned(at: string): void {
+  for (const name of readdirSync(at)) {
+    const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]
+    if (owner === undefined || isAlive(Number(owner))) continue
+    try {
+      killAndRemove(join(at, name))
+    } catch {
+      // Being removed by somebody else at this moment.
+    }
   }
 }
 

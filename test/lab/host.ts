@@ -13,10 +13,16 @@ export interface Host {
   /** Where everything of this host lies; every process of the host works below it. */
   readonly directory: string
   port(purpose: Purpose): number
-  /** Starts a program on this host, as the database user, its output in `<directory>/<log>.log`. */
-  launch(log: string, command: readonly string[], environment?: Readonly<Record<string, string>>): Launched
+  /** Starts a program on this host, its output in `<directory>/<log>.log`. */
+  launch(log: string, command: readonly string[], options?: LaunchOptions): Launched
   /** Every process of this host. */
   processes(): readonly number[]
+}
+
+export interface LaunchOptions {
+  readonly environment?: Readonly<Record<string, string>>
+  /** `root`: in a cgroup of the laboratory, with every right that it has itself. The database user by default. */
+  readonly as?: 'database-user' | 'root'
 }
 
 /** A program that was started. It belongs to its host: whoever closes the network ends it. */
@@ -36,11 +42,11 @@ export function launchOn(
   enter: readonly string[],
   log: string,
   command: readonly string[],
-  environment: Readonly<Record<string, string>> = {},
+  { environment = {}, as = 'database-user' }: LaunchOptions = {},
 ): Launched {
   const logFile = join(directory, `${log}.log`)
   const output = openSync(logFile, 'a')
-  const [program, ...args] = [...enter, ...switchUser(user), ...command]
+  const [program, ...args] = [...enter, ...(as === 'root' ? [] : switchUser(user)), ...command]
   const child = spawn(program!, args, {
     cwd: directory,
     // Not the developer's environment: a member starts from a service manager's.

@@ -24,7 +24,7 @@ export function openLoopback(names: readonly string[]): Network {
       address: ADDRESS,
       directory,
       port: purpose => ports[first + PURPOSES.indexOf(purpose)]!,
-      launch: (log, command, environment) => launchOn(directory, user, [], log, command, environment),
+      launch: (log, command, options) => launchOn(directory, user, [], log, command, options),
       processes: () => processesIn(directory),
     }
   }

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type pg from 'pg'
-import type { Host, Launched } from './host.ts'
+import type { Host, Launched, LaunchOptions } from './host.ts'
 import { commandLine, isAlive, processState, sendSignal } from './processes.ts'
 import { type Login, query, type ServerAddress } from './sql.ts'
 import { waitFor } from './wait.ts'
@@ -13,6 +13,8 @@ export interface Product {
   /** Writes what the agent needs on its host and returns the command that runs it in the foreground. */
   prepare(host: Host): readonly string[]
   readonly dataDirectory: (host: Host) => string
+  /** Whom the agent is started as; the database user by default. */
+  readonly as?: LaunchOptions['as']
 }
 
 export const SUPERUSER: Login = { user: 'postgres', password: 'lab-superuser' }
@@ -80,7 +82,7 @@ export function memberOn(host: Host, product: Product): Member {
     start: () => {
       if (agent?.alive()) throw new Error(`the agent of ${host.name} runs already`)
       command ??= product.prepare(host)
-      agent = host.launch('agent', command)
+      agent = host.launch('agent', command, { as: product.as ?? 'database-user' })
     },
     stop: async (limitMs = 60_000) => {
       agent?.signal('SIGTERM')

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { type DelegatedCgroup, delegateCgroup } from './cgroup.ts'
 import { type DatabaseUser, databaseUser, giveTo, isRoot } from './database-user.ts'
 import { type Host, launchOn, type Purpose } from './host.ts'
 import type { Network } from './network.ts'
@@ -57,9 +58,14 @@ export function openNamespaces(names: readonly string[]): Network {
   const prefix = freeSubnet()
   const user = databaseUser()
   const bridge = namespaceName(workplace.id, SWITCH)
+  let delegated: DelegatedCgroup | null = null
+  const cgroup = () => {
+    delegated ??= delegateCgroup(user)
+    return delegated
+  }
   makeBridge(bridge, `vgl${workplace.id}`, prefix)
   const all = [...names, CLIENT].map((name, index) =>
-    makeHost(workplace, user, bridge, prefix, name, index + 1),
+    makeHost(workplace, user, bridge, prefix, name, index + 1, cgroup),
   )
   const client = all.at(-1)!
   const hosts = all.slice(0, -1)
@@ -128,7 +134,11 @@ export function openNamespaces(names: readonly string[]): Network {
     },
     cutPort,
     heal,
-    close: options => closeWorkplace(workplace, options?.keep ?? false),
+    close: options => {
+      const kept = closeWorkplace(workplace, options?.keep ?? false)
+      delegated?.close()
+      return kept
+    },
   }
 }
 
@@ -150,6 +160,7 @@ function makeHost(
   prefix: string,
   name: string,
   number: number,
+  cgroup: () => DelegatedCgroup,
 ): NamespaceHost {
   const namespace = namespaceName(workplace.id, name)
   const cable = `port${number}`
@@ -189,8 +200,11 @@ function makeHost(
     directory,
     port: purpose => PORTS[purpose],
     // Only the network is entered: `ip netns exec` would also hide the machine's cgroups.
-    launch: (log, command, environment) =>
-      launchOn(directory, user, ['nsenter', `--net=${file}`, '--'], log, command, environment),
+    launch: (log, command, options) => {
+      const enter = ['nsenter', `--net=${file}`, '--']
+      const within = options?.as === 'root' ? [...cgroup().enter, ...enter] : enter
+      return launchOn(directory, user, within, log, command, options)
+    },
     processes: () => [...new Set([...processesInNamespace(file), ...processesIn(directory)])],
   }
 }

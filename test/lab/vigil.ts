@@ -15,13 +15,20 @@ import { readableNode } from './node-program.ts'
 
 const checkout = new URL('../..', import.meta.url).pathname
 
+/**
+ * What members may do beside the guard's own kill. `full`: their agents are started as root and give it up, so that
+ * cgroup.kill and the gate at the database port are in force.
+ */
+export type Layers = 'full' | 'none'
+
 /** Installs vigil below `directory` and returns the product that runs it there. */
-export function installVigil(directory: string, settings: ClusterSettings): Product {
+export function installVigil(directory: string, settings: ClusterSettings, layers: Layers = 'none'): Product {
   const program = copyProgram(directory)
   const node = readableNode(directory)
   const user = databaseUser()
   return {
     name: 'vigil',
+    as: layers === 'full' ? 'root' : 'database-user',
     dataDirectory: settings.dataDirectory ?? dataDirectoryOf,
     prepare: host => {
       const state = stateDirectoryOf(host)

@@ -1,7 +1,7 @@
 // How long a leadership was granted for, as the record's own revisions tell, and who was acknowledged under it.
 import { FENCE_MS, RHO } from '../../src/core/timers.ts'
-import type { Acknowledged, Entry } from '../../test/lab/record.ts'
-import type { TermRevision } from '../../test/lab/term-watch.ts'
+import type { Acknowledged, Entry } from './record.ts'
+import type { TermRevision } from './term-watch.ts'
 
 export interface Grant {
   readonly term: number
@@ -29,4 +29,16 @@ export function oldReign(record: readonly Entry[], server: string): readonly Ack
     .filter(row => row.server === server)
   const timeline = acknowledged[0]!.timeline
   return acknowledged.filter(row => row.timeline === timeline)
+}
+
+/** How many, after that time, only on the timeline on which the fault met it: it may lead again afterwards. */
+export function acknowledgedAfter(
+  record: readonly Entry[],
+  server: string,
+  faultNs: number,
+  deadlineNs: number,
+): number {
+  const own = record.filter(entry => entry.kind === 'acknowledged').filter(row => row.server === server)
+  const timeline = own.findLast(({ atNs }) => atNs <= faultNs)?.timeline
+  return own.filter(row => row.timeline === timeline && row.atNs > deadlineNs).length
 }
