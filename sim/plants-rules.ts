@@ -196,8 +196,8 @@ export const RULE_PLANTS: readonly Plant[] = [
     patches: [
       {
         file: 'src/core/rules/synchronous.ts',
-        find: 'const pids = strangers(s).map(one => one.pid)',
-        replace: 'const pids = strangers(s).map(one => one.pid).slice(0, 0)',
+        find: 'if (!mayChange(s) || s.record?.rules == null) return null',
+        replace: 'if (s.now) return null',
       },
     ],
   },

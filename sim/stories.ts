@@ -9,6 +9,9 @@ import type { Story } from './story.ts'
 
 const QUORUM = { synchronous_mode: 'quorum', synchronous_mode_strict: false }
 
+/** A member that has just been started suspects nobody for a ttl; the deadline of the leader must still be ahead. */
+const LATER_THAN_A_WAIT_MS = 11_500
+
 const SILENCES = [machine.agentKill, machine.agentStop, between.storeUnreachable, between.requestsCut]
 
 /** With the share of each. */
@@ -88,11 +91,10 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
       name: 'late takeover',
       synchronous: true,
       promises: { ...QUORUM, vigil: { early_takeover: true } },
-      ttlSeconds: 25,
+      ttlSeconds: 15,
       steps: random => {
-        const at = random.between(500, 2500)
-        const awayMs = random.between(3500, 6000)
-        const back = at + awayMs
+        const at = LATER_THAN_A_WAIT_MS + random.between(0, 1500)
+        const back = at + random.between(4000, 5500)
         const again = random.pick([
           machine.agentKill,
           machine.agentKill,
@@ -101,11 +103,11 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
           machine.powerLoss,
         ])
         return [
-          { at: at - 400, fault: between.lateRequests, target: 'any', forMs: 20_000 },
           { at, fault: between.storeUnreachable, target: 'leader', forMs: 20_000 },
-          { at: at + 1, fault: between.isolated, target: 'leader', forMs: awayMs },
+          { at: at + 1, fault: between.isolated, target: 'leader', forMs: back - at },
+          { at: at + 2500, fault: between.lateRequests, target: 'any', forMs: 12_000 },
           {
-            at: back - random.between(0, 1000),
+            at: back - random.between(0, 800),
             fault: again,
             target: 'standby',
             forMs: random.between(100, 1500),
@@ -154,9 +156,9 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
       name: 'forgotten terms',
       synchronous: true,
       promises: { ...QUORUM, vigil: { early_takeover: true } },
-      ttlSeconds: 25,
+      ttlSeconds: 15,
       steps: random => {
-        const at = random.between(3000, 4000)
+        const at = LATER_THAN_A_WAIT_MS + random.between(0, 1000)
         const back = at + random.between(3800, 5200)
         return [
           { at, fault: between.storeUnreachable, target: 'leader', forMs: 20_000 },
