@@ -4,7 +4,6 @@ import type { Instant, Ms } from '../kernel/time.ts'
 import type { Failsafe, FailsafePromise, Led } from './failsafe.ts'
 import type { LastKnown } from './seed.ts'
 import type { Names } from './synchronous/names.ts'
-import type { WalsenderSeats } from './synchronous/walsenders.ts'
 import type { TermRecord } from './term.ts'
 
 /** One sent transaction on the term record whose answer may still come, or never (protocol A6). */
@@ -42,6 +41,9 @@ export interface Seen {
   /** Revisions of one beginning of the store only can be compared. */
   readonly seed?: string | undefined
 }
+
+/** Whose copy is behind each walsender, by process. null: it has connected since the look before; the next key tells. */
+export type WalsenderSeats = Readonly<Record<number, string | null>>
 
 export interface Memory {
   /** The newest revision of the term record, and when this process first received it. */

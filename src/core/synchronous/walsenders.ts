@@ -1,11 +1,9 @@
 // Whose copy is behind each walsender: PostgreSQL knows names only, and behind a name may be another copy by now.
 import type { ReplicationConnection } from '../instance.ts'
+import type { WalsenderSeats } from '../memory.ts'
 import type { Situation } from '../situation.ts'
 import { stayingSeat } from './leaving.ts'
 import { sameName } from './names.ts'
-
-/** By process. null: it has connected since the look before; the next key that is read tells. */
-export type WalsenderSeats = Readonly<Record<number, string | null>>
 
 /** Of a walsender that was there before this agent looked: nothing tells whose it is. */
 const UNTOLD = ''
