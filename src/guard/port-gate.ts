@@ -1,7 +1,7 @@
 // The kernel's dead-man's switch at the database port (nftables): packets pass while a set holds the port, and the port
 // leaves the set by itself when nobody renews it. It works while agent and guard are stopped, or can't get at a disk.
 import type { GateTrouble } from '../core/guard-status.ts'
-import { type Instant, later, type Ms, remaining } from '../kernel/time.ts'
+import { elapsedAtMost, type Instant, later, type Ms, remaining } from '../kernel/time.ts'
 
 /**
  * After the deadline, within the margin F: where the guard is there it has killed by then, and clients are told by the
@@ -9,6 +9,7 @@ import { type Instant, later, type Ms, remaining } from '../kernel/time.ts'
  */
 const GUARD_FIRST_MS: Ms = 500
 const SILENT_MS: Ms = 2000
+const SLOW_MS: Ms = 200
 /** A right that is missing does not come back each second. What is in force must be renewed, whatever it takes. */
 const AGAIN_AFTER_MS = { idle: 30_000, due: 1000 } as const
 /** An end in order and the release of the leadership take that long. */
@@ -90,9 +91,13 @@ export function createPortGate({ shell, place, now }: PortGateOptions): PortGate
     // What the old connections still hold in their buffers belongs to a leadership that is over.
     const expired = closesAt !== null && remaining(closesAt, now()) === 0
     if (expired) await shell.cutConnections(place.port)
+    const askedAt = now()
     let complaint = await attempt(end, made)
-    // Somebody has flushed the machine's rules, ours among them.
+    // Somebody has flushed the machine's rules, ours among them, or has killed a helper.
     if (complaint !== null && made) complaint = await attempt(end, false)
+    // The timeout counts from when the kernel took it: what was slow on the way would end later than it should.
+    else if (complaint === null && end && elapsedAtMost(askedAt, now()) > SLOW_MS)
+      complaint = await attempt(end, true)
     made = complaint === null
     inForce = inForce || made
     obstacle = complaint
@@ -100,7 +105,7 @@ export function createPortGate({ shell, place, now }: PortGateOptions): PortGate
     troubleSince = complaint === null || closesAt === null ? null : (troubleSince ?? now())
     // After a failure the port still leaves the set when it would have.
     if (complaint === null) closesAt = end
-    // The timeout counts from when the kernel took it: a standstill on the way has opened the port once more.
+    // A standstill on the way has opened the port once more.
     if (end && made && remaining(end, now()) === 0) await shell.run(`${words.flush}; ${words.element(1)}`)
   }
 

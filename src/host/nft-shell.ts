@@ -120,22 +120,17 @@ export function openNftShell(user: User | null): NftShell | string {
     })
   }
 
-  async function run(transaction: string, again = true): Promise<string | null> {
+  async function run(transaction: string): Promise<string | null> {
     if (!ready()) return GONE
     const { used } = helper
     const word = used === 0 ? 'nft\n' : used % TRANSACTIONS_A_PROCESS === 0 ? 'quit\nnft\n' : ''
     helper.used++
-    const from = helper
-    const complaint = await say(`${word}${transaction}\n`)
-    // It has just been killed: another one can still do it in time.
-    return complaint !== null && again && !lives(from) && !lost() ? run(transaction, false) : complaint
+    return say(`${word}${transaction}\n`)
   }
 
-  const lost = () => user !== null && spares.length === 0 && !lives(helper)
-
   return {
-    run: transaction => run(transaction),
-    lost,
+    run,
+    lost: () => user !== null && spares.length === 0 && !lives(helper),
     async cutConnections(port) {
       if (!ready()) return
       const word = helper.used === 0 ? '' : 'quit\n'
