@@ -53,9 +53,11 @@ export function checkSeals(context: CheckContext): Checks {
       const { promise, floor } = host.memory
       const primary = source.instance?.phase === 'primary'
       const sealed = promise !== null && answered.get(host.name) === promise.base
-      if (sealed && (primary || upstream.memory.promise === null))
-        report('I12', `${host.name} is sealed for term ${promise.term} and streams from ${source.name}`)
       const term = primary ? (facts.served.get(source.name) ?? null) : null
+      // Of the term that the seal was for, or a later one: what came before can have nothing acknowledged any more.
+      const oldest = term ?? upstream.memory.floor
+      if (sealed && (primary || upstream.memory.promise === null) && oldest < promise.term)
+        report('I12', `${host.name} is sealed for term ${promise.term} and streams from ${source.name}`)
       if (term !== null && term < floor)
         report('I12', `${host.name} streams from ${source.name} of term ${term}, below its floor ${floor}`)
     },

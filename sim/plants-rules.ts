@@ -186,7 +186,18 @@ export const RULE_PLANTS: readonly Plant[] = [
     mistake: 'a new copy of a member counts as the one that it replaces',
     breaks: ['I2', 'I6'],
     theme: 'copies',
-    patches: [],
+    patches: [
+      {
+        file: 'src/core/synchronous/leaving.ts',
+        find: 'if (!record || !cluster?.term || seat === null || !counts(s)) return true',
+        replace: 'if (seat !== "") return true',
+      },
+      {
+        file: 'src/core/synchronous/leaving.ts',
+        find: 'return vigil && vigil.leaving !== true ? vigil.seat : null',
+        replace: 'return vigil?.seat ?? null',
+      },
+    ],
   },
   {
     name: 'name-counted-twice',
@@ -196,7 +207,7 @@ export const RULE_PLANTS: readonly Plant[] = [
     patches: [
       {
         file: 'src/core/rules/synchronous.ts',
-        find: 'if (!mayChange(s) || s.record?.rules == null) return null',
+        find: 'if (!isCounting(s)) return null',
         replace: 'if (s.now) return null',
       },
     ],

@@ -19,7 +19,7 @@ import { REQUESTED } from './rules/requested.ts'
 import type { Plan, Rule } from './rules/rule.ts'
 import { FREEZING, SAFETY } from './rules/safety.ts'
 import { SEALING } from './rules/sealing.ts'
-import { SYNCHRONOUS } from './rules/synchronous.ts'
+import { STRANGERS, SYNCHRONOUS } from './rules/synchronous.ts'
 import { BLOCKED, TAKEOVER, TAKING } from './rules/taking.ts'
 import { type Situation, situationOf } from './situation.ts'
 import { CONTACT_PART, suspicionOf } from './synchronous/suspicion.ts'
@@ -37,6 +37,7 @@ export const RULES: readonly Rule[] = [
   ...TAKING,
   ...ENDING,
   ...REQUESTED,
+  ...STRANGERS,
   ...FAILSAFE,
   ...HANDOVER,
   ...HEALTH,

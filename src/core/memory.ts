@@ -155,6 +155,8 @@ export interface Memory {
     readonly address: string | null
     readonly at: Instant
   } | null
+  /** When connections under somebody else's name were last ended. */
+  readonly strangersEndedAt: Instant | null
   /** Term of this member that nobody else may look at yet (protocol A12-3). */
   readonly hiddenTerm: number | null
   /** Result of the last switchover or takeover that did not come about, for people. */
@@ -215,6 +217,7 @@ export const EMPTY_MEMORY: Memory = {
   walsenders: null,
   seatsSeen: {},
   strangerSeen: null,
+  strangersEndedAt: null,
   hiddenTerm: null,
   lastRefusal: null,
 }

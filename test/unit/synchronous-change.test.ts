@@ -9,7 +9,7 @@ import { candidates } from '../../src/core/synchronous/seats.ts'
 import type { AcknowledgementRule, TermRecord } from '../../src/core/term.ts'
 import type { View } from '../../src/core/view.ts'
 import { lsn } from '../../src/kernel/lsn.ts'
-import { known } from '../../src/kernel/reading.ts'
+import { known, lost } from '../../src/kernel/reading.ts'
 import {
   at,
   leaderState,
@@ -20,6 +20,7 @@ import {
   position,
   primary,
   type ViewChange,
+  view,
 } from './core-view.ts'
 
 const CONFIG = { ttl: 10, loop_wait: 2, retry_timeout: 3 }
@@ -194,6 +195,13 @@ test('a standby that is away is waited for 3 s, then no longer', () => {
   assert.equal(next(scene({ walsenders: amber, memory: away(3100) })).names, 'ANY 1 ("amber")')
 })
 
+test('a leader that led before gives everybody time anew, however long they have not been seen', () => {
+  const before = view({ memory: { seatsSeen: seen(60_000) } })
+  const { seatsSeen } = decide(before).memory
+  const again = next(scene({ walsenders: [], memory: { seatsSeen } }))
+  assert.notEqual(again.rule, 'change-rule')
+})
+
 test('commits wait for nobody only when that is recorded', () => {
   const lone = { walsenders: [], memory: { seatsSeen: seen(10_000) } }
   const wide = next(scene(lone))
@@ -238,6 +246,18 @@ test('a forged name is ended, whatever else is to be done', () => {
   assert.equal(found.rule, 'end-strangers')
   const free = next(scene({ walsenders: [walsender('amber'), forged], rules: [rule(['amber-seat'], 1)] }))
   assert.equal(free.rule, 'end-strangers')
+})
+
+test('without the store a forged name is ended too, and nobody who comes again keeps the leader from the rest', () => {
+  const forged = walsender('cedar', { slot: null, pid: 666 })
+  const synchronous = (memory: ViewChange['memory']) => ({
+    ...scene({ walsenders: [walsender('amber'), walsender('cedar'), forged], memory }),
+    store: lost('no answer', NOW),
+  })
+  assert.equal(next(synchronous({ seenSynchronous: true })).rule, 'end-strangers')
+  assert.notEqual(next(synchronous({ seenSynchronous: false })).rule, 'end-strangers')
+  const again = synchronous({ seenSynchronous: true, strangersEndedAt: at(-100) })
+  assert.notEqual(next(again).rule, 'end-strangers')
 })
 
 test('in mode on the best are taken, and whoever is counted on stays', () => {

@@ -1,4 +1,5 @@
 // Rules of a serving leader whose commits wait for standbys: changes of who is waited for, one step at a time (A8).
+import { elapsedAtMost } from '../../kernel/time.ts'
 import type { Action } from '../action.ts'
 import { configuring } from '../configuration.ts'
 import { renewedRecord } from '../record.ts'
@@ -14,19 +15,32 @@ import type { Plan, Rule } from './rule.ts'
 
 const NEXT_STEP_MS = 1
 
-export const SYNCHRONOUS: readonly Rule[] = [
+/** Somebody who connects again and again must not keep this leader from everything else. */
+const END_AGAIN_MS = 200
+
+/** Before all that may have to wait: without the store, too, such a connection acknowledges. */
+export const STRANGERS: readonly Rule[] = [
   {
     id: 'end-strangers',
     when: "leading a synchronous cluster, and a walsender has a member's name without being that member's own, or may be of a copy that was replaced",
     does: 'ends it: it must not acknowledge anything in its name; a member connects again',
     plan: s => {
-      if (!mayChange(s) || s.record?.rules == null) return null
+      const { strangersEndedAt } = s.view.memory
+      if (!isCounting(s)) return null
+      if (strangersEndedAt && elapsedAtMost(strangersEndedAt, s.now) < END_AGAIN_MS) return null
       const pids = [...new Set([...strangers(s), ...outdated(s)].map(one => one.pid))]
-      return pids.length > 0
-        ? step(s, [{ kind: 'terminate-backends', pids }], { strangers: pids.length })
-        : null
+      if (pids.length === 0) return null
+      return {
+        because: { strangers: pids.length },
+        actions: [{ kind: 'terminate-backends', pids }],
+        memory: { strangersEndedAt: s.now },
+        wakeInMs: NEXT_STEP_MS,
+      }
     },
   },
+]
+
+export const SYNCHRONOUS: readonly Rule[] = [
   {
     id: 'change-rule',
     when: 'leading, and the copies that commits wait for are not the ones they should wait for',
@@ -34,6 +48,12 @@ export const SYNCHRONOUS: readonly Rule[] = [
     plan: s => (mayChange(s) ? planOf(s, nextStep(s)) : null),
   },
 ]
+
+/** A primary with a right to write, whose commits wait for standbys by the last record that was seen. */
+function isCounting({ record, running, guard, holding, view }: Situation): boolean {
+  const serves = running.kind === 'primary' && (guard?.mode === 'armed' || guard?.mode === 'unarmed')
+  return serves && (record ? holding && record.rules !== null : view.memory.seenSynchronous)
+}
 
 /** Serving, or in maintenance pause: then nobody takes over, and a standby that is away must not stop everything. */
 function mayChange(s: Situation): boolean {

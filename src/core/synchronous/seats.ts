@@ -119,6 +119,8 @@ export function strangers(s: Situation): readonly ReplicationConnection[] {
 /** For the memory: when each seat was last fit. */
 export function seatsSeen(s: Situation): Readonly<Record<string, SeatSeen>> {
   const { memory } = s.view
+  // A new leadership gives everybody time anew.
+  if (s.running.kind === 'standby' || s.running.kind === 'none') return {}
   if (s.running.kind !== 'primary' || !s.record) return memory.seatsSeen
   const counted = ownRule(s.record)?.seats ?? []
   const recent = Object.entries(memory.seatsSeen).filter(
