@@ -209,10 +209,15 @@ export function done(answer: GuardAnswer): GuardStatus {
 /** Of a guard that was root and was killed: nobody else removes it. */
 function removeCgroup(dataDirectory: string): void {
   const mount = readFileSync('/proc/self/mountinfo', 'utf8').match(/ (\S+) \S+ - cgroup2 /)?.[1]
-  try {
-    rmdirSync(join(mount ?? '', `vigil-${encodeURIComponent(dataDirectory)}`))
-  } catch {
-    // There is none.
+  const path = join(mount ?? '', `vigil-${encodeURIComponent(dataDirectory)}`)
+  // What was killed needs a moment to leave.
+  for (let attempt = 0; attempt < 200; attempt++) {
+    try {
+      return rmdirSync(path)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)
+    }
   }
 }
 
