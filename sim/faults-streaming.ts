@@ -53,8 +53,8 @@ export const stranger: Fault = {
     const word = () => {
       if (!sender.open || !host.postgres.directory) return
       // Nobody is there who could end it, or who knows that there is a rule: a hole that stays open.
-      const { process, handle } = host.agent ?? {}
-      if (!process?.running() || handle?.latest()?.view.store.kind !== 'known') return endSender(sender)
+      const view = host.agent?.process.running() ? host.agent.handle.latest()?.view : null
+      if (view?.store.kind !== 'known' || !view.memory.settled) return endSender(sender)
       if (endOf(host.postgres.directory.copy) > sender.flushed)
         reply(world, sender, host.postgres.directory.copy)
       world.scheduler.after(STRANGER_WORD_MS, word)

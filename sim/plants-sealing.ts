@@ -47,12 +47,18 @@ export const SEALING_PLANTS: readonly Plant[] = [
     name: 'compare-length-only',
     mistake: 'positions are compared by their length, whichever timeline they are on',
     breaks: ['I2', 'I6'],
-    theme: 'sealing',
+    theme: 'longer and older',
     patches: [
       {
         file: TAKEOVER,
         find: 'seals.filter(seal => comparePositions(seal.position, end) <= 0),',
         replace: 'seals.filter(seal => seal.position.lsn <= end.lsn),',
+      },
+      // The chain of promotions says the same once more.
+      {
+        file: 'src/core/candidate.ts',
+        find: "if (s.lineage === 'diverged' || s.lineage === 'foreign') return",
+        replace: "if (s.lineage === 'foreign') return",
       },
     ],
   },
@@ -72,10 +78,17 @@ export const SEALING_PLANTS: readonly Plant[] = [
   },
   {
     name: 'unseal-by-equal-revision',
-    mistake: 'reading the very revision that the seal was made for ends it',
+    mistake: 'a restarted agent that reads the very revision that the seal was made for ends it',
     breaks: ['I1', 'I2', 'I6', 'I12'],
     theme: 'late takeover',
-    patches: [{ file: SEALED, find: 's.revision > promise.base', replace: 's.revision >= promise.base' }],
+    patches: [
+      {
+        file: SEALED,
+        find: 's.revision > promise.base',
+        replace:
+          's.revision > promise.base || (s.revision === promise.base && s.view.memory.cutFor === null)',
+      },
+    ],
   },
   {
     name: 'promise-not-persisted',

@@ -152,6 +152,24 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
   [
     2,
     {
+      // A leader writes on alone; when it comes back it has more WAL than anybody, and all of it is of an earlier term.
+      name: 'longer and older',
+      synchronous: true,
+      promises: { ...QUORUM, synchronous_node_count: 1, vigil: { early_takeover: true } },
+      steps: (random, ttlMs) => {
+        const at = random.between(3000, 5000)
+        const back = at + ttlMs + random.between(1500, 3500)
+        const gone = random.pick([machine.powerLoss, between.isolated])
+        return [
+          { at, fault: between.isolated, target: 'leader', forMs: back - at },
+          { at: back + random.between(-600, 600), fault: gone, target: 'leader', forMs: ttlMs * 1.5 },
+        ]
+      },
+    },
+  ],
+  [
+    2,
+    {
       // An overtaken leader that does not know it comes back, and a member that starts again is shown an old record.
       name: 'forgotten terms',
       synchronous: true,
