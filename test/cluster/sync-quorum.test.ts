@@ -17,7 +17,10 @@ scene(
       assert.deepEqual([...rule.seats].sort(), standbysOf(stage, primary).map(seatOf).sort())
       assert.equal(rule.k, 1)
       assert.equal(rule.leader, seatOf(primary))
-      assert.match(await namesOf(primary), /^ANY 1 \("\w+","\w+"\)$/)
+      // The record is wider before PostgreSQL is.
+      await waitFor('both are named', 10_000, async () =>
+        /^ANY 1 \("\w+","\w+"\)$/.test(await namesOf(primary)),
+      )
       for (const standby of standbysOf(stage, primary))
         assert.equal(await namesOf(standby), 'ANY 200 ("vigil:not-leader")')
     })

@@ -248,6 +248,11 @@ test('a forged name is ended, whatever else is to be done', () => {
   assert.equal(free.rule, 'end-strangers')
 })
 
+test('a member that has only just connected has no slot yet, and is no stranger', () => {
+  const arriving = walsender('cedar', { slot: null, state: 'startup', flushed: null })
+  assert.notEqual(next(scene({ walsenders: [walsender('amber'), arriving] })).rule, 'end-strangers')
+})
+
 test('without the store a forged name is ended too, and nobody who comes again keeps the leader from the rest', () => {
   const forged = walsender('cedar', { slot: null, pid: 666 })
   const synchronous = (memory: ViewChange['memory']) => ({

@@ -7,6 +7,7 @@ import type { Situation } from '../situation.ts'
 import type { AcknowledgementRule, TermRecord } from '../term.ts'
 import { stayingSeat } from './leaving.ts'
 import { listedNames, sameName } from './names.ts'
+import { acknowledges } from './walsenders.ts'
 
 /** A seat that is away for longer is no longer waited for. */
 export const AWAY_MS: Ms = 3000
@@ -109,9 +110,8 @@ export function strangers(s: Situation): readonly ReplicationConnection[] {
   const names = [...new Set([...members, ...listedNames(status.synchronousNames)])]
   return names.flatMap(name => {
     const own = ownConnection(s, status, name)
-    // A base backup acknowledges nothing.
     return status.replication.filter(
-      one => sameName(one.applicationName, name) && one !== own && one.state !== 'backup',
+      one => sameName(one.applicationName, name) && one !== own && acknowledges(one),
     )
   })
 }

@@ -35,8 +35,13 @@ export function outdated(s: Situation): readonly ReplicationConnection[] {
   return running.status.replication.filter(one => {
     const known = view.memory.walsenders?.[one.pid] ?? null
     const now = keySeat(s, one)
-    return known !== null && now !== null && known !== now && one.state !== 'backup'
+    return known !== null && now !== null && known !== now && acknowledges(one)
   })
+}
+
+/** Or is about to. A base backup never does, and who has only just come has not said yet which slot it reads from. */
+export function acknowledges({ state }: ReplicationConnection): boolean {
+  return state !== 'backup' && state !== 'startup'
 }
 
 function keySeat({ cluster }: Situation, { applicationName }: ReplicationConnection): string | null {
