@@ -33,7 +33,8 @@ export function checkSeals(context: CheckContext): Checks {
       const stopped = hosts.filter(host => sealedFor(host, base) || deadHolder(host, old, candidate))
       // Whoever has more than the next leader proves nothing of what that one has.
       const counted = stopped.filter(host => !isAhead(host, candidate))
-      const seats = counted.flatMap(host => host.postgres.directory?.seat ?? [])
+      // A copy that was lost since can acknowledge nothing any more.
+      const seats = counted.flatMap(host => host.memory.seat ?? [])
       // Its leader had everything of the leaders before it, and had stopped whoever could acknowledge for them.
       const newest = rules.at(-1)
       const open =

@@ -50,15 +50,15 @@ export const SEALING_PLANTS: readonly Plant[] = [
     theme: 'longer and older',
     patches: [
       {
-        file: TAKEOVER,
-        find: 'seals.filter(seal => comparePositions(seal.position, end) <= 0),',
-        replace: 'seals.filter(seal => seal.position.lsn <= end.lsn),',
+        file: 'src/kernel/lsn.ts',
+        find: 'if (a.timeline !== b.timeline) return a.timeline - b.timeline',
+        replace: '',
       },
       // The chain of promotions says the same once more.
       {
-        file: 'src/core/candidate.ts',
-        find: "if (s.lineage === 'diverged' || s.lineage === 'foreign') return",
-        replace: "if (s.lineage === 'foreign') return",
+        file: 'src/core/lineage.ts',
+        find: "return end !== null && lsn > end ? 'diverged' : 'consistent'",
+        replace: "return end !== null && lsn > end ? 'consistent' : 'consistent'",
       },
     ],
   },
@@ -150,6 +150,12 @@ export const SEALING_PLANTS: readonly Plant[] = [
         replace:
           '    postgres.directory = null\n    host.memory = { ...host.memory, promise: null, floor: 0 }\n',
       },
+      // A new copy would wait for the leader's word all the same.
+      {
+        file: 'src/core/synchronous/leaving.ts',
+        find: 'if (!record || !cluster?.term || seat === null || !counts(s)) return true',
+        replace: 'return true',
+      },
     ],
   },
   {
@@ -213,6 +219,11 @@ export const SEALING_PLANTS: readonly Plant[] = [
         file: 'src/agent/seal-watch.ts',
         find: 'if (!seals || !cluster?.term || cluster.term.modRevision !== seals.base) return {}',
         replace: 'if (!seals || !cluster?.term) return {}',
+      },
+      {
+        file: 'src/agent/seal-watch.ts',
+        find: 'if (context.seals?.base !== request.base)',
+        replace: 'if (!context.seals)',
       },
     ],
   },
