@@ -21,7 +21,7 @@ await runCommand(async () => {
     programStage('simulation', [process.execPath, 'scripts/sim.mjs', '--seeds', '1000'], {
       limitMinutes: 15,
     }),
-    programStage('planted', [process.execPath, 'scripts/sim.mjs', '--plants'], { limitMinutes: 15 }),
+    programStage('planted', [process.execPath, 'scripts/sim.mjs', '--plants'], { limitMinutes: 25 }),
     testStage('laboratory', ['test/lab/real'], { serial: true, limitMinutes: 10 }),
     // Fixed seeds: what fails here fails again with the command that is printed.
     ...[
