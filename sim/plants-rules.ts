@@ -85,7 +85,7 @@ export const RULE_PLANTS: readonly Plant[] = [
     name: 'narrow-without-catch-up',
     mistake: 'the record is narrowed to seats that lack what was acknowledged before',
     breaks: ['I2', 'I6'],
-    theme: 'one is behind',
+    theme: 'second loss',
     patches: [
       {
         file: CHANGE,

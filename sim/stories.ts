@@ -170,6 +170,30 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
   [
     2,
     {
+      // A new leader is lost when it has hardly begun, and the one that is left may not have what the first one promised.
+      name: 'second loss',
+      synchronous: true,
+      promises: { ...QUORUM, synchronous_node_count: 1, vigil: { early_takeover: true } },
+      ttlSeconds: 7,
+      members: 3,
+      steps: random => {
+        const at = random.between(7500, 9000)
+        return [
+          {
+            at: at - random.between(100, 4000),
+            fault: machine.slowPostgres,
+            target: 'standby',
+            forMs: 30_000,
+          },
+          { at, fault: machine.powerLoss, target: 'leader', forMs: 30_000 },
+          { at: at + random.between(3000, 6000), fault: machine.powerLoss, target: 'leader', forMs: 20_000 },
+        ]
+      },
+    },
+  ],
+  [
+    2,
+    {
       // An overtaken leader that does not know it comes back, and a member that starts again is shown an old record.
       name: 'forgotten terms',
       synchronous: true,
