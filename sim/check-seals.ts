@@ -15,10 +15,14 @@ export function checkSeals(context: CheckContext): Checks {
   const { facts, hosts, report } = context
   /** The newest revision for which each member has said that it is sealed. */
   const answered = new Map<string, bigint>()
+  /** The newest term that each member was sealed for. */
+  const sealedTerm = new Map<string, number>()
   return {
     sealed: (name, base) => {
       answered.set(name, base)
-      const receiver = hosts.find(host => host.name === name)?.postgres.instance?.receiver
+      const host = hosts.find(other => other.name === name)
+      sealedTerm.set(name, Math.max(sealedTerm.get(name) ?? 0, host?.memory.promise?.term ?? 0))
+      const receiver = host?.postgres.instance?.receiver
       if (receiver?.source.instance?.phase === 'primary')
         report('I12', `${name} says that it is sealed, and streams from ${receiver.source.name}`)
     },
@@ -59,7 +63,8 @@ export function checkSeals(context: CheckContext): Checks {
       const oldest = term ?? upstream.memory.floor
       if (sealed && (primary || upstream.memory.promise === null) && oldest < promise.term)
         report('I12', `${host.name} is sealed for term ${promise.term} and streams from ${source.name}`)
-      if (term !== null && term < floor)
+      // One that was never sealed may go on with its old leader until it is told otherwise: nobody counts on it.
+      if (term !== null && term < Math.min(floor, sealedTerm.get(host.name) ?? 0))
         report('I12', `${host.name} streams from ${source.name} of term ${term}, below its floor ${floor}`)
     },
   }
