@@ -82,14 +82,15 @@ if (asDatabaseUser(import.meta.filename)) {
 
     test('a replay that waits for a query keeps nothing alive, then and afterwards', async () => {
       await again()
-      const reading = birch.sql(
-        'begin isolation level repeatable read; select count(*) from t; select pg_sleep(3); commit',
-      )
+      const reading = birch
+        .sql('begin isolation level repeatable read; select count(*) from t; select pg_sleep(600); commit')
+        .catch(() => null)
       await waitFor(
         'the query runs',
         LIMIT_MS,
         async () =>
-          (await birch.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(3)%'")) !== '1',
+          (await birch.sql("select count(*) from pg_stat_activity where query like '%pg_sleep(600)%'")) !==
+          '1',
       )
       await amber.sql('delete from t')
       await amber.sql('vacuum t')
@@ -99,6 +100,9 @@ if (asDatabaseUser(import.meta.filename)) {
       })
       await birch.engine.stopReceiving(within())
       const { position } = await birch.standby()
+      await birch.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()",
+      )
       await reading
       await waitFor('all is replayed', LIMIT_MS, async () => {
         const { replayed, received } = await birch.standby()
