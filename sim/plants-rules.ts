@@ -98,12 +98,18 @@ export const RULE_PLANTS: readonly Plant[] = [
     name: 'acts-before-own-change',
     mistake: 'a rule is built on although an earlier request of this agent may still change it back',
     breaks: ['I2', 'I6', 'I10'],
-    theme: 'mode changes',
+    theme: 'change of mind',
     patches: [
       {
         file: 'src/core/rules/synchronous.ts',
         find: 'healthy && memory.settled && ending',
         replace: 'healthy && ending',
+      },
+      // A renewal goes before everything else, and voids what is in flight as well.
+      {
+        file: 'src/core/rules/synchronous.ts',
+        find: 'actions: [...renewal, ...actions]',
+        replace: 'actions: [...actions, ...renewal]',
       },
     ],
   },
@@ -146,7 +152,7 @@ export const RULE_PLANTS: readonly Plant[] = [
         file: INSTANCE,
         find: "await engine.writeConfiguration(settings, null, null, 'primary')",
         replace:
-          "await engine.writeConfiguration({ ...settings, synchronousNames: '' }, null, null, 'primary')",
+          "await engine.writeConfiguration({ ...settings, synchronousNames: '', closed: false }, null, null, 'primary')",
       },
       {
         file: INSTANCE,

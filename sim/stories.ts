@@ -4,6 +4,7 @@ import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
 import { diskFull, diskStalls, handsOver } from './faults-disk.ts'
 import * as streaming from './faults-streaming.ts'
+import * as modes from './operators-modes.ts'
 import { FAILSAFE_STORIES } from './stories-failsafe.ts'
 import type { Story } from './story.ts'
 
@@ -187,6 +188,28 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
           },
           { at, fault: machine.powerLoss, target: 'leader', forMs: 30_000 },
           { at: at + random.between(3000, 6000), fault: machine.powerLoss, target: 'leader', forMs: 20_000 },
+        ]
+      },
+    },
+  ],
+  [
+    2,
+    {
+      // Who is waited for changes all the time, and what was recorded of it comes late.
+      name: 'change of mind',
+      synchronous: true,
+      promises: { ...QUORUM, synchronous_node_count: 1 },
+      members: 3,
+      steps: random => {
+        const starts = Array.from({ length: 10 }, (_, index) => 500 + index * random.between(900, 1600))
+        return [
+          { at: 100, fault: between.lateRequests, target: 'any', forMs: 18_000 },
+          ...starts.map(at => ({
+            at,
+            fault: modes.nosync,
+            target: 'standby' as const,
+            forMs: random.between(200, 1800),
+          })),
         ]
       },
     },
