@@ -11,6 +11,13 @@ const STUCK = {
   parameters: { ...SETTINGS.parameters, max_standby_streaming_delay: '-1', autovacuum: 'off' },
 }
 
+const WAL_PAGE = 8192n
+
+/** A primary flushes full pages: a record that goes on in the next one is not whole here, and is never replayed. */
+function wholeReplayed({ replayed, received }: Awaited<ReturnType<Member['standby']>>): boolean {
+  return replayed >= received! || (received! % WAL_PAGE === 0n && received! - replayed < WAL_PAGE)
+}
+
 if (asDatabaseUser(import.meta.filename)) {
   describe('a standby that stops receiving', { timeout: 5 * 60_000 }, () => {
     let lab: Lab
@@ -57,8 +64,8 @@ if (asDatabaseUser(import.meta.filename)) {
           async () => (await amber.primary()).position.lsn > written,
         )
         await waitFor('all is replayed', LIMIT_MS, async () => {
-          const { replayed, received, replayPaused } = await birch.standby()
-          return !replayPaused && replayed >= received!
+          const standby = await birch.standby()
+          return !standby.replayPaused && wholeReplayed(standby)
         })
         assert.deepEqual((await birch.standby()).position, position)
       }
@@ -104,10 +111,7 @@ if (asDatabaseUser(import.meta.filename)) {
         "select pg_terminate_backend(pid) from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()",
       )
       await reading
-      await waitFor('all is replayed', LIMIT_MS, async () => {
-        const { replayed, received } = await birch.standby()
-        return replayed >= received!
-      })
+      await waitFor('all is replayed', LIMIT_MS, async () => wholeReplayed(await birch.standby()))
       const later = await birch.standby()
       assert.deepEqual([later.position, later.receiving], [position, false])
     })

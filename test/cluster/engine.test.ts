@@ -107,6 +107,12 @@ if (asDatabaseUser(import.meta.filename)) {
     })
 
     test('the disks are told apart by device, with their room', async () => {
+      assert.deepEqual(
+        (await amber.engine.disks(within())).flatMap(({ holds }) => holds),
+        ['state'],
+        "nothing is written into a directory that is nobody's seat yet",
+      )
+      await amber.engine.setSeat('seat-of-amber')
       const places = await amber.engine.disks(within())
       assert.deepEqual(places.flatMap(({ holds }) => holds).sort(), ['data', 'state', 'wal'])
       for (const { failure, freeBytes, totalBytes } of places) {
@@ -119,7 +125,6 @@ if (asDatabaseUser(import.meta.filename)) {
       await amber.sql(`create table filler as select g, repeat('x', 200) t from generate_series(1, 100000) g`)
       await amber.engine.ensureSlots(['vigil_birch'], [], within())
       await amber.engine.ensureSlots(['vigil_birch'], [], within())
-      await amber.engine.setSeat('seat-of-amber')
       const seen: CloneProgress[] = []
       await birch.engine.clone(
         amber.upstream,
