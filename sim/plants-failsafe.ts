@@ -23,8 +23,20 @@ export const FAILSAFE_PLANTS: readonly Plant[] = [
     patches: [
       {
         file: 'src/core/failsafe.ts',
-        find: 'return over ? 0 : Math.max(0, promise.waitMs - elapsedAtLeast(promise.at, now))',
+        find: 'return over ? 0 : Math.max(0, promise.waitMs - elapsedAtLeast(promise.at, s.now))',
         replace: 'return over ? 0 : 0',
+      },
+    ],
+  },
+  {
+    name: 'old-record-ends-promise',
+    mistake: 'the record that the leader was last seen with, before the promise, ends the promise',
+    breaks: ['I3'],
+    patches: [
+      {
+        file: 'src/core/failsafe.ts',
+        find: ' && elapsedAtLeast(promise.at, seen.at) > 0',
+        replace: '',
       },
     ],
   },

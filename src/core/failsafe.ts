@@ -158,11 +158,22 @@ export function promiseFor(s: Situation, asked: FailsafeAsked | null): FailsafeP
 }
 
 /** How long this member still leaves the leadership to the one that it has promised it to. */
-export function promisedMs({ view, record, now }: Situation): Ms {
-  const promise = view.memory.failsafePromise
+export function promisedMs(s: Situation): Ms {
+  const promise = s.view.memory.failsafePromise
   if (promise === null) return 0
   // A later term began after that leader's last deadline; a release after its guard had given the term up.
-  const { term, state } = record ?? { term: 0, state: null }
-  const over = term > promise.term || (term === promise.term && state === 'released')
-  return over ? 0 : Math.max(0, promise.waitMs - elapsedAtLeast(promise.at, now))
+  const { term, state } = s.record ?? { term: 0, state: null }
+  const over = term > promise.term || (term === promise.term && state === 'released') || isRenewed(s, promise)
+  return over ? 0 : Math.max(0, promise.waitMs - elapsedAtLeast(promise.at, s.now))
+}
+
+/**
+ * That leader has the store again: a renewal of it was first seen after the promise, and who waits for that renewal
+ * waits as long as was promised. Seals need no wait (decision 0063).
+ */
+function isRenewed({ view, record, revision, frozen }: Situation, promise: FailsafePromise): boolean {
+  const { seen } = view.memory
+  if (!record || !seen || seen.revision !== revision || frozen !== null) return false
+  if (record.term !== promise.term || record.holder.install !== promise.leader.install) return false
+  return waitOf(record.ttl) >= promise.waitMs && elapsedAtLeast(promise.at, seen.at) > 0
 }

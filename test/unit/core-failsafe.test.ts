@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { decide } from '../../src/core/decide.ts'
-import { type FailsafeAsked, ledBy, ledWith } from '../../src/core/failsafe.ts'
+import { type FailsafeAsked, ledBy, ledWith, promisedMs } from '../../src/core/failsafe.ts'
+import { situationOf } from '../../src/core/situation.ts'
 import type { TermRecord } from '../../src/core/term.ts'
 import { known, lost } from '../../src/kernel/reading.ts'
 import { ARMED, at, cluster, guard, leading, NOW, position, primary, record, view } from './core-view.ts'
@@ -184,4 +185,18 @@ test('a release ends the promise: its leader gave the term up at its guard befor
   const store = known(cluster({ recordIs: { state: 'released', successor: 'birch' } }), NOW)
   const failsafePromise = { at: at(-100), waitMs: 10_100, leader: asked.leader, term: 5 }
   assert.equal(decide(view({ store, memory: { failsafePromise } })).decision.rule, 'take')
+})
+
+test('a renewal ends the promise when it was first seen after it: the seals of the others may decide at once', () => {
+  const state = (seenMs: number, recordIs: Partial<TermRecord>) => {
+    const store = known(cluster({ recordIs }), NOW)
+    const failsafePromise = { at: at(-5000), waitMs: 10_100, leader: asked.leader, term: 5 }
+    return view({ store, memory: { failsafePromise, seen: { revision: 90n, at: at(-seenMs) } } })
+  }
+  const promised = (seenMs: number, recordIs: Partial<TermRecord> = {}) =>
+    promisedMs(situationOf(state(seenMs, recordIs))) > 0
+  assert.equal(promised(4000), false)
+  assert.equal(promised(6000), true, 'the leader may have asked after it')
+  assert.equal(promised(4000, { ttl: 5000 }), true, 'who waits for it waits less than was promised')
+  assert.equal(promised(4000, { holder: { ...record().holder, install: 'cedar-1' } }), true)
 })
