@@ -38,6 +38,8 @@ export interface Context {
   storeRevision: bigint
   /** Since when every read has shown a lower one. */
   storeOldSince: Instant | null
+  /** When the running instance last took a new connection; null: not the last time. */
+  accepted: Instant | null
   /** When the newest revision of the record was last kept on disk. */
   revisionKeptAt: Instant | null
   /** The store has not answered since; null: it has. */
@@ -79,6 +81,7 @@ export function createContext(ports: AgentPorts, options: AgentOptions): Context
     reportedAt: null,
     storeRevision: 0n,
     storeOldSince: null,
+    accepted: null,
     revisionKeptAt: null,
     storeLostSince: null,
     membersKnown: [],

@@ -11,7 +11,7 @@ import type { Context } from './context.ts'
 const WRITE_EVERY_MS: Ms = 900
 /** While nobody writes: each probe is a record that standbys replay and archives keep. */
 const IDLE_WRITE_EVERY_MS: Ms = 10_000
-const DISK_EVERY_MS: Ms = 15_000
+const DISK_EVERY_MS: Ms = 30_000
 const TROUBLED_DISK_EVERY_MS: Ms = 4000
 /** Long: what is given up may go on waiting for the disk, and the next one waits beside it. */
 const GIVE_UP_MS: Ms = 600_000

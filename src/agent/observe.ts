@@ -1,12 +1,13 @@
 // One look at the world: store, guard, instance and peers, in parallel and each under its own limit.
 import type { ClusterState } from '../core/cluster.ts'
+import type { GuardMode } from '../core/guard-status.ts'
 import type { HistoryLine, InstanceStatus } from '../core/instance.ts'
 import { effectiveSettings, type Settings } from '../core/settings.ts'
 import { ATTEMPT_LIMIT_MS } from '../core/timers.ts'
 import type { View } from '../core/view.ts'
 import { reasonOf } from '../kernel/errors.ts'
 import { known, lost, type Reading } from '../kernel/reading.ts'
-import { elapsedAtLeast, type Ms, remaining } from '../kernel/time.ts'
+import { elapsedAtLeast, elapsedAtMost, type Ms, remaining } from '../kernel/time.ts'
 import type { Context } from './context.ts'
 import type { HealthWatch } from './health-watch.ts'
 import { learnHolder, watchHolder } from './holder-watch.ts'
@@ -22,6 +23,8 @@ const DOUBTED_DIRECTORY_LIMIT_MS: Ms = 300
 const URGENT_LIMIT_MS: Ms = 200
 const URGENT_BEFORE_MS: Ms = 1000
 const OLD_STATE_MS: Ms = 3000
+/** Every other look of an idle leader. */
+const ACCEPTED_FOR_MS: Ms = 1500
 
 export async function observe(context: Context, peers: PeerWatch, health: HealthWatch): Promise<View> {
   const { ports, options } = context
@@ -32,7 +35,7 @@ export async function observe(context: Context, peers: PeerWatch, health: Health
   const [store, instance, accepts, directory] = await Promise.all([
     readStore(context),
     alive ? reading(context, STATUS_LIMIT_MS, signal => engine.status(signal)) : nothing(context),
-    alive ? reading(context, ATTEMPT_LIMIT_MS, signal => engine.accepts(signal)) : nothing(context),
+    alive && mayLead(met?.status.mode) ? acceptance(context) : null,
     alive
       ? nothing(context)
       : reading(context, directoryLimit(context), signal => engine.dataDirectory(signal)),
@@ -72,6 +75,20 @@ export async function observe(context: Context, peers: PeerWatch, health: Health
     requests: context.requests.map(filed => filed.request),
     ending: context.ending,
   }
+}
+
+/** Nobody acts on a standby that takes no new connections. */
+function mayLead(mode: GuardMode | undefined): boolean {
+  return mode === 'armed' || mode === 'unarmed'
+}
+
+/** Each question is a process of the server's: not at every look, as long as it answers. */
+async function acceptance(context: Context): Promise<Reading<boolean>> {
+  const { ports, accepted } = context
+  if (accepted && elapsedAtMost(accepted, ports.clock.now()) < ACCEPTED_FOR_MS) return known(true, accepted)
+  const found = await reading(context, ATTEMPT_LIMIT_MS, signal => ports.engine.accepts(signal))
+  context.accepted = found.kind === 'known' && found.value ? found.at : null
+  return found
 }
 
 function directoryLimit({ memory }: Context): Ms {

@@ -101,7 +101,7 @@ function silenceOf(
 function isSilent(s: Situation): boolean {
   if (s.running.kind === 'none' || s.running.kind === 'starting' || s.view.memory.stopAskedAt) return false
   const { accepts } = s.view
-  return s.running.kind === 'unknown' || accepts.kind !== 'known' || !accepts.value
+  return s.running.kind === 'unknown' || (accepts !== null && !(accepts.kind === 'known' && accepts.value))
 }
 
 /** Soon enough that the others have answered when it is acted upon. */

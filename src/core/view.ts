@@ -26,8 +26,8 @@ export interface View {
   readonly guard: { readonly status: GuardStatus; readonly echoAt: Instant } | null
   /** The running instance; lost when nothing runs or it did not answer. */
   readonly instance: Reading<InstanceStatus>
-  /** Whether a new connection got the server's first answer; lost counts as no. Only asked while something runs. */
-  readonly accepts: Reading<boolean>
+  /** Whether a new connection got the server's first answer; lost counts as no; null: not asked of who doesn't lead. */
+  readonly accepts: Reading<boolean> | null
   /** What is known of this machine's ability to write. */
   readonly health: Health
   /** What must be remembered could not be written to the state directory: the reason. */

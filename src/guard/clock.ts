@@ -1,7 +1,10 @@
 // The machine's two clocks as this process reads them. Instants of two processes of one machine can be compared.
 import { openSync, readSync } from 'node:fs'
 import { uptime } from 'node:os'
-import type { Instant } from '../kernel/time.ts'
+import type { Instant, Ms } from '../kernel/time.ts'
+
+/** One step asks several times. A machine may be suspended after a reading too, before it is acted upon. */
+const BOOT_GOOD_FOR_MS: Ms = 1
 
 /**
  * CLOCK_MONOTONIC and the time since boot. Both come from the kernel, not from this process's start: the guard and
@@ -9,7 +12,12 @@ import type { Instant } from '../kernel/time.ts'
  */
 export function openMachineClock(): () => Instant {
   const readBoot = openBootClock()
-  return () => ({ mono: Number(process.hrtime.bigint()) / 1e6, boot: readBoot() })
+  let last: Instant = { mono: Number.NEGATIVE_INFINITY, boot: 0 }
+  return () => {
+    const mono = Number(process.hrtime.bigint()) / 1e6
+    if (mono - last.mono >= BOOT_GOOD_FOR_MS) last = { mono, boot: readBoot() }
+    return { mono, boot: last.boot }
+  }
 }
 
 function openBootClock(): () => number {

@@ -5,7 +5,7 @@ import type { GuardAnswer, GuardStatus } from '../ports/guard.ts'
 import type { GuardMessage } from './model.ts'
 import { encode, lineReader, parseReply, type Reply } from './wire.ts'
 
-/** Three echoes missed: the guard is stopped or gone (protocol A6-T1). */
+/** Two echoes missed: the guard is stopped or gone (protocol A6-T1). */
 export const ECHO_AGE_MAX_MS = 600
 
 export type Hello = Reply & { readonly kind: 'hello' }
@@ -137,8 +137,10 @@ function converse(socket: Socket, hello: Hello, now: () => Instant, changed: () 
       const { obstacles, forbids } = last.status
       last = { status: { obstacles, forbids, ...reply.status }, echoAt: reply.now }
       if (reply.kind === 'done' || reply.kind === 'refused') pending.get(reply.to)?.(asAnswer(reply))
-      wasFresh = fresh()
-      watchFrom(reply.now)
+      const isFresh = fresh()
+      // Otherwise a watch is under way, and finds by itself for how long this word is good.
+      if (isFresh && !wasFresh) watchFrom(reply.now)
+      wasFresh = isFresh
       changed()
     },
   }

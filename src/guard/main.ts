@@ -16,8 +16,9 @@ import { type Door, openDoor } from './server.ts'
 import type { WatchdogSettings } from './watchdog.ts'
 import { socketPath } from './wire.ts'
 
-const TICK_MS = 200
-const LOOK_MS = 1000
+/** An echo is good for 600 ms: two may be late. Each costs both processes a wake-up. */
+const TICK_MS = 250
+const TICKS_PER_LOOK = 4
 const LOG_BYTES = 4 * 1024 * 1024
 
 export interface GuardOptions {
@@ -117,6 +118,7 @@ interface Rounds {
 function startRounds({ loop, lookout, reception, door, layers, end }: Rounds): { terminate(): void } {
   let ending = false
   let looking = false
+  let ticks = 0
 
   function idle(): boolean {
     const { alive, postmaster, pending } = loop.state
@@ -128,20 +130,21 @@ function startRounds({ loop, lookout, reception, door, layers, end }: Rounds): {
     loop.feed({ kind: 'tick' })
     reception.push()
     if (ending && idle()) end()
+    ticks += 1
+    if (ticks % TICKS_PER_LOOK === 0) void look()
   }
 
   async function look(): Promise<void> {
     if (looking) return
     looking = true
-    await lookout.look()
+    const [ours] = await Promise.all([door.ours(), lookout.look()])
     layers.look()
     // Somebody removed our directory, or another guard took our place: nobody can reach us any more.
-    if (!(await door.ours()) && idle()) end()
+    if (!ours && idle()) end()
     looking = false
   }
 
   setInterval(tick, TICK_MS)
-  setInterval(() => void look(), LOOK_MS)
   return {
     terminate() {
       ending = true

@@ -21,7 +21,7 @@ export type GuardMessage =
 export type GuardEvent =
   /** `id` names the request in the answer; unique among those not answered yet. */
   | { readonly kind: 'message'; readonly id: number; readonly message: GuardMessage }
-  /** Every 200 ms, and at the deadline. */
+  /** Every 250 ms, and at the deadline. */
   | { readonly kind: 'tick' }
   /** Ends the effect `ensure-standby-signal`. */
   | { readonly kind: 'signal-ensured'; readonly failure: string | null }

@@ -31,11 +31,13 @@ export function createReception(options: ReceptionOptions): Reception {
   const requests = new Map<number, { readonly from: AgentConnection; readonly id: number }>()
   let counter = 0
   let pushed = ''
+  let pushedState: GuardState | null = null
   /** They change rarely, and the agent remembers them. */
   let told: Protections | null = null
 
   function push(): void {
-    const status = statusOf(state())
+    pushedState = state()
+    const status = statusOf(pushedState)
     pushed = JSON.stringify(status)
     const news = protections()
     agent()?.send({ kind: 'status', now: now(), status: news === told ? status : { ...status, ...news } })
@@ -61,7 +63,7 @@ export function createReception(options: ReceptionOptions): Reception {
     },
     push,
     pushChange() {
-      if (JSON.stringify(statusOf(state())) !== pushed) push()
+      if (state() !== pushedState && JSON.stringify(statusOf(state())) !== pushed) push()
     },
   }
 }

@@ -213,7 +213,8 @@ function removeCgroup(dataDirectory: string): void {
   // What was killed needs a moment to leave.
   for (let attempt = 0; attempt < 200; attempt++) {
     try {
-      return rmdirSync(path)
+      rmdirSync(path)
+      return
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EBUSY') return
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10)

@@ -69,7 +69,8 @@ export function holderIsBeingAsked(s: Situation): boolean {
 function newestRevision(s: Situation): bigint {
   const { memory, remembered } = s.view
   const seen = memory.seen?.revision ?? 0n
-  return seen > remembered.revisionMax ? seen : remembered.revisionMax
+  if (seen > remembered.revisionMax) return seen
+  return remembered.revisionMax
 }
 
 function againstRequest(s: Situation, request: SealRequest): string | null {
