@@ -86,7 +86,8 @@ async function runTests(files, { serial, limitMinutes, progress }) {
     progress(`${tally.passed} passed, ${tally.failed} failed; last: ${event.name}`)
   }
   const reporter = join(projectRoot, 'scripts/reporter.mjs')
-  const concurrency = serial ? 1 : 2
+  // They wait more than they compute.
+  const concurrency = serial ? 1 : 4
   const options = [
     '--import',
     'tsx',
