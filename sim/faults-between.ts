@@ -134,6 +134,16 @@ export const lateRequests = flags('requests are applied late', (world, _host, ra
   }
 })
 
+/** Just after their sender has given up: what it does next is not yet void. */
+export const barelyLateRequests = flags('requests are applied a moment late', (world, _host, random) => {
+  const { faults } = world.store
+  faults.lateChance = random.between(0.3, 0.8)
+  faults.lateMs = random.between(1000, 2500)
+  return () => {
+    faults.lateChance = 0
+  }
+})
+
 export const lostAnswers = flags('answers of the store get lost', (world, _host, random) => {
   const { faults } = world.store
   faults.answerLostChance = random.between(0.1, 0.8)

@@ -11,9 +11,3 @@ export const PLANTS: readonly Plant[] = [
   ...SEALING_PLANTS,
   ...RULE_PLANTS,
 ]
-
-/**
- * Not seen to be caught by one and the same version yet: some need a story of their own. `--plant NAME` runs one, and
- * `--plants` does not ask for them; each has to leave this list.
- */
-export const UNPROVEN: ReadonlySet<string> = new Set(['acts-before-own-change'])

@@ -66,6 +66,7 @@ export function drawScenario(random: Random, only: string | null = null): Scenar
     ttlSeconds,
     promises: {
       ...drawPromises(random, synchronous),
+      ...given?.promises,
       failsafe_mode: plot.failsafe ?? random.chance(FAILSAFE_SHARE),
     },
     clockRates: members.map(() => 1 + 0.98 * random.pick(clocks ? [-RHO, RHO] : [0, 0, -RHO, RHO])),
