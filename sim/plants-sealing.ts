@@ -178,10 +178,14 @@ export const SEALING_PLANTS: readonly Plant[] = [
     theme: 'false suspicion',
     patches: [
       {
+        file: 'src/agent/seal-watch.ts',
+        find: 'await engine.stopReceiving(limit)',
+        replace: 'void engine.stopReceiving(limit).catch(() => {})',
+      },
+      {
         file: SEALED,
         find: 'if (memory.cutFor !== postmasterStartedAt || (receiving && memory.fetching === null)) return null',
-        replace:
-          'if (memory.cutFor === postmasterStartedAt && receiving && memory.fetching === null) return null',
+        replace: 'if (memory.cutFor !== postmasterStartedAt) return null',
       },
     ],
   },
