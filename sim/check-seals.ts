@@ -3,7 +3,7 @@ import type { AcknowledgementRule, TermRecord } from '../src/core/term.ts'
 import { comparePositions } from '../src/kernel/lsn.ts'
 import type { CheckContext } from './check-context.ts'
 import type { TermChange } from './term-watch.ts'
-import { contains, positionOf, tipOf } from './wal.ts'
+import { type Copy, contains, positionOf, tipOf } from './wal.ts'
 import type { Host, Observer } from './world.ts'
 
 type Checks = Pick<Observer, 'sealed' | 'streams'> & {
@@ -36,7 +36,7 @@ export function checkSeals(context: CheckContext): Checks {
       const old = before.record.holder.install
       const stopped = hosts.filter(host => sealedFor(host, base) || deadHolder(host, old, candidate))
       // Whoever has more than the next leader proves nothing of what that one has.
-      const counted = stopped.filter(host => !isAhead(host, candidate))
+      const counted = stopped.filter(host => !isAhead(context, host, candidate))
       // A copy that was lost since can acknowledge nothing any more.
       const seats = counted.flatMap(host => host.memory.seat ?? [])
       // Its leader had everything of the leaders before it, and had stopped whoever could acknowledge for them.
@@ -84,11 +84,17 @@ function sealedFor({ memory }: Host, base: bigint): boolean {
   return memory.promise?.base === base
 }
 
-function isAhead({ postgres }: Host, candidate: Host | undefined): boolean {
+function isAhead(context: CheckContext, { postgres }: Host, candidate: Host | undefined): boolean {
   const [theirs, own] = [postgres.directory?.copy, candidate?.postgres.directory?.copy]
-  return (
-    theirs !== undefined && own !== undefined && comparePositions(positionOf(theirs), positionOf(own)) > 0
-  )
+  if (!theirs || !own) return false
+  return comparePositions(positionOf(withoutHand(context, theirs)), positionOf(own)) > 0
+}
+
+/** A promotion by hand after the seal adds nothing that anybody was promised (seed 1727 of 88573da). */
+function withoutHand(context: CheckContext, copy: Copy): Copy {
+  const { fork } = copy.branch
+  const given = fork === null || [...context.facts.branches.values()].includes(copy.branch)
+  return given ? copy : withoutHand(context, fork)
 }
 
 /** The holder that takes the next term itself: nothing of its PostgreSQL can acknowledge any more. */

@@ -1,7 +1,7 @@
 // Faults of the disk under PostgreSQL.
 import type { DiskState } from './disk.ts'
 import type { Fault } from './faults.ts'
-import { wantedPromises } from './health.ts'
+import { recordedRules, wantedPromises } from './health.ts'
 import type { Host, World } from './world.ts'
 
 /** Beyond the ttl: to see it, to confirm the end, and to be promoted. */
@@ -49,8 +49,12 @@ function others(world: World, host: Host): readonly Host[] {
   return world.hosts.filter(other => other !== host)
 }
 
-/** Strict: a leader with too few standbys is shown to nobody, since nothing of it could be acknowledged. */
+/**
+ * Commits that only the leader has bar everybody else. Strict: a leader with too few standbys is shown to nobody, since
+ * nothing of it could be acknowledged.
+ */
 function enoughRemain(world: World, host: Host): boolean {
+  if (recordedRules(world)?.at(-1)?.k === 0) return false
   const { mode, strict, nodeCount } = wantedPromises(world)
   return mode === 'off' || !strict || others(world, host).length - 1 >= nodeCount
 }

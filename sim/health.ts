@@ -1,4 +1,6 @@
 // Phase two: every fault is taken back, and then there is one writable primary that everybody streams from.
+
+import type { TermRecord } from '../src/core/term.ts'
 import { reached } from '../src/kernel/time.ts'
 import { decodeTerm } from '../src/stores/term-codec.ts'
 import { KEYS } from './keys.ts'
@@ -54,9 +56,7 @@ export function obstacleToHealth(world: World, newcomer: Host | null = null): st
 /** The mode that operators want is recorded and in force, and commits that wait are let go. */
 function promiseNotKept(world: World, leader: Host): string | null {
   const { mode, strict, nodeCount } = wantedPromises(world)
-  const text = world.store.state.entry(KEYS.term)?.value
-  const record = text === undefined ? null : decodeTerm(text)
-  const rules = record?.ok ? record.value.rules : null
+  const rules = recordedRules(world)
   if (mode === 'off') return rules === null ? null : 'the record promises more than is wanted'
   const others = world.hosts.filter(host => host !== leader && host.local.tags['nosync'] !== true)
   if (others.length === 0) return null
@@ -70,6 +70,12 @@ function promiseNotKept(world: World, leader: Host): string | null {
 }
 
 /** By the configuration that the cluster has. */
+export function recordedRules(world: World): TermRecord['rules'] {
+  const text = world.store.state.entry(KEYS.term)?.value
+  const record = text === undefined ? null : decodeTerm(text)
+  return record?.ok ? record.value.rules : null
+}
+
 export function wantedPromises(world: World) {
   const config = JSON.parse(world.store.state.entry(KEYS.config)?.value ?? '{}') as Record<string, unknown>
   return {
