@@ -73,7 +73,8 @@ function checkTaking(context: CheckContext, before: AppliedRecord, after: Applie
   if (!holder || byHolder || old.state === 'released' || handedOver) return
   // The same guard still: another one began with killing, and a reboot left nothing alive.
   const same = holder.up() && holder.guard?.process.alive() && armed?.guard === holder.guard
-  if (!same || armed?.term !== old.term || armed.deadline === null || clockFault(context, holder)) return
+  // A holder whose own last takeover got no answer still has the deadline of the term before (seed 5013 of 88573da).
+  if (!same || armed.term > old.term || armed.deadline === null || clockFault(context, holder)) return
   const excluded = holder.clock.reachedAt(armed.deadline) + FENCE_MS
   const early = excluded - scheduler.now()
   if (early > 1 && old.rules !== null && context.earlyAllowed()) facts.early.push(after.record.term)

@@ -5,6 +5,7 @@ import type { ClusterState, MemberRecord } from './cluster.ts'
 import type { GuardStatus } from './guard-status.ts'
 import type { ControlData, PrimaryStatus, StandbyStatus } from './instance.ts'
 import { type Lineage, lineageOf } from './lineage.ts'
+import type { Attempt, Memory } from './memory.ts'
 import { isReseed } from './seed.ts'
 import type { TermRecord } from './term.ts'
 import { GUARD_ECHO_MAX_MS, waitOf } from './timers.ts'
@@ -82,10 +83,17 @@ export function situationOf(view: View): Situation {
         : null,
     silence,
     waitedOut: record !== null && silence !== null && silence >= waitOf(record.ttl),
-    unresolved: !view.memory.settled && view.memory.attempts.length > 0,
+    unresolved:
+      !view.memory.settled && view.memory.attempts.some(attempt => mayBeApplied(attempt, view.memory)),
     frozen: cluster ? frozenReason(view, cluster) : null,
     leaderMember: record ? memberByInstall(cluster, record.holder.install) : null,
   }
+}
+
+/** Its comparison can still succeed: nothing newer than what it compares with has been seen. */
+function mayBeApplied({ base, record }: Attempt, { seen }: Memory): boolean {
+  if (seen === null || base === null) return seen === null
+  return seen.seed !== record.seed?.id || seen.revision <= base
 }
 
 export function memberByInstall(cluster: ClusterState | null, install: string): MemberRecord | null {

@@ -171,6 +171,12 @@ describe('a request to be sealed', () => {
     test(`is refused: ${why}`, () => assert.match(refusalOf(silent(change)) ?? 'not refused', reason))
   }
 
+  test('a request of its own for an older record is void, whatever became of it: it may be sealed', () => {
+    const old = { nonce: 'n', sentAt: at(-60_000), ttl: 10_000, term: 5, after: 'arm', id: 'T1' } as const
+    const attempts = [{ ...old, base: 89n, record: record() }]
+    assert.equal(refusalOf(silent({ memory: { settled: false, attempts } })), null)
+  })
+
   test('is refused by a primary, and by a leader about to be one', () => {
     const request = { requests: [asked()] }
     assert.match(refusalOf(leading(request)) ?? '', /primary/)
