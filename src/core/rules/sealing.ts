@@ -44,9 +44,15 @@ export const SEALING: readonly Rule[] = [
       if (!s.guard) return null
       const answers = asked(s).flatMap(request => {
         const answer = verdict(s, request)
-        return answer ? [answering(request, answer)] : []
+        return answer ? [{ request, answer }] : []
       })
-      return answers.length > 0 ? { actions: answers, wakeInMs: POLL_MS } : null
+      if (answers.length === 0) return null
+      const refused = answers.flatMap(({ answer }) => (answer.kind === 'refused' ? [answer.reason] : []))
+      return {
+        because: { refused: refused[0] ?? null },
+        actions: answers.map(({ request, answer }) => answering(request, answer)),
+        wakeInMs: POLL_MS,
+      }
     },
   },
   {
