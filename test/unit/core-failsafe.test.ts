@@ -200,3 +200,23 @@ test('a renewal ends the promise when it was first seen after it: the seals of t
   assert.equal(promised(4000, { ttl: 5000 }), true, 'who waits for it waits less than was promised')
   assert.equal(promised(4000, { holder: { ...record().holder, install: 'cedar-1' } }), true)
 })
+
+test('with a store that answers again a renewal has its turn before somebody is asked once more', () => {
+  const store = leading().store
+  const failsafe = {
+    since: at(-4000),
+    askedAt: at(-1500),
+    agreedAt: null,
+    against: [{ name: 'cedar', reason: 'x' }],
+  }
+  const rule = (lastAttemptMs: number) =>
+    decide(withoutStore({ store, memory: { storeFailures: 3, failsafe, lastAttemptAt: at(-lastAttemptMs) } }))
+      .decision
+  assert.deepEqual(
+    rule(2500)
+      .actions.map(action => (action.kind === 'change-term' ? action.id : action.kind))
+      .slice(0, 1),
+    ['T1'],
+  )
+  assert.equal(rule(800).rule, 'failsafe-ask', 'it takes no writes still')
+})

@@ -1,4 +1,6 @@
 // Rules for a store that does not answer: the leader asks everybody who may lead, and each promises to wait.
+
+import { isAfter } from '../../kernel/time.ts'
 import {
   failsafeDueIn,
   failsafeMembers,
@@ -33,7 +35,7 @@ export const FAILSAFE: readonly Rule[] = [
     does: 'asks every member that may lead; if all promise to wait, the deadline moves as after a renewal',
     plan: s => {
       const led = failsafeWanted(s)
-      return led && failsafeDueIn(s) === 0 ? asking(s, led) : null
+      return led && failsafeDueIn(s) === 0 && !isRenewalNext(s) ? asking(s, led) : null
     },
   },
   {
@@ -76,6 +78,12 @@ function asking(s: Situation, led: Led): Plan {
     ],
     wakeInMs: 20,
   }
+}
+
+/** The store answers: it may take writes again, and then nobody has to be asked. Each has its turn until one succeeds. */
+function isRenewalNext({ cluster, view }: Situation): boolean {
+  const { failsafe, lastAttemptAt } = view.memory
+  return cluster !== null && failsafe !== null && (!lastAttemptAt || isAfter(failsafe.askedAt, lastAttemptAt))
 }
 
 function stateOf({ view }: Situation): Plan['because'] & object {
