@@ -4,6 +4,7 @@ import * as machine from './faults.ts'
 import * as between from './faults-between.ts'
 import { diskFull, diskStalls, handsOver } from './faults-disk.ts'
 import * as streaming from './faults-streaming.ts'
+import * as modes from './operators-modes.ts'
 import { FAILSAFE_STORIES } from './stories-failsafe.ts'
 import type { Story } from './story.ts'
 
@@ -194,17 +195,17 @@ export const STORIES: readonly (readonly [weight: number, story: Story])[] = [
   [
     2,
     {
-      // A standby is back in the moment in which the rule without it is recorded, a little late.
+      // What is wanted changes again while the rule for what was wanted before is on its way, a little late.
       name: 'change of mind',
       synchronous: true,
       promises: { ...QUORUM, synchronous_node_count: 1 },
       members: 3,
       steps: random => {
-        const starts = Array.from({ length: 4 }, (_, index) => 5000 + index * 6000)
-        return starts.flatMap(at => [
-          { at, fault: machine.bothKill, target: 'standby' as const, forMs: random.between(1500, 4800) },
-          { at: at + 2500, fault: between.barelyLateRequests, target: 'any' as const, forMs: 2500 },
-        ])
+        const moments = Array.from({ length: 24 }, (_, index) => 7000 + index * random.between(700, 1100))
+        return [
+          { at: 7000, fault: between.barelyLateRequests, target: 'any', forMs: 26_000 },
+          ...moments.map(at => ({ at, fault: modes.nodeCountChange, target: 'any' as const, forMs: 1 })),
+        ]
       },
     },
   ],
