@@ -125,24 +125,20 @@ export const storeDown = flags('the store is down', world => {
   }
 })
 
-export const lateRequests = flags('requests are applied late', (world, _host, random) => {
-  const { faults } = world.store
-  faults.lateChance = random.between(0.1, 0.7)
-  faults.lateMs = random.between(500, 12_000)
-  return () => {
-    faults.lateChance = 0
-  }
-})
+const late = (name: string, chance: readonly [number, number], ms: readonly [number, number]): Fault =>
+  flags(name, (world, _host, random) => {
+    const { faults } = world.store
+    faults.lateChance = random.between(...chance)
+    faults.lateMs = random.between(...ms)
+    return () => {
+      faults.lateChance = 0
+    }
+  })
+
+export const lateRequests = late('requests are applied late', [0.1, 0.7], [500, 12_000])
 
 /** Just after their sender has given up: what it does next is not yet void. */
-export const barelyLateRequests = flags('requests are applied a moment late', (world, _host, random) => {
-  const { faults } = world.store
-  faults.lateChance = random.between(0.3, 0.8)
-  faults.lateMs = random.between(1000, 2500)
-  return () => {
-    faults.lateChance = 0
-  }
-})
+export const barelyLateRequests = late('requests are applied a moment late', [0.3, 0.8], [1000, 2500])
 
 export const lostAnswers = flags('answers of the store get lost', (world, _host, random) => {
   const { faults } = world.store

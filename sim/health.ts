@@ -1,5 +1,4 @@
 // Phase two: every fault is taken back, and then there is one writable primary that everybody streams from.
-
 import type { TermRecord } from '../src/core/term.ts'
 import { reached } from '../src/kernel/time.ts'
 import { decodeTerm } from '../src/stores/term-codec.ts'
@@ -69,13 +68,14 @@ function promiseNotKept(world: World, leader: Host): string | null {
   return waiting > RECORDS_BEHIND_MAX * 168 ? 'commits wait' : null
 }
 
-/** By the configuration that the cluster has. */
+/** null: commits wait for nobody, or there is no record that can be read. */
 export function recordedRules(world: World): TermRecord['rules'] {
   const text = world.store.state.entry(KEYS.term)?.value
   const record = text === undefined ? null : decodeTerm(text)
   return record?.ok ? record.value.rules : null
 }
 
+/** By the configuration that the cluster has. */
 export function wantedPromises(world: World) {
   const config = JSON.parse(world.store.state.entry(KEYS.config)?.value ?? '{}') as Record<string, unknown>
   return {

@@ -58,7 +58,7 @@ export const SEALING_PLANTS: readonly Plant[] = [
       {
         file: 'src/core/lineage.ts',
         find: "return end !== null && lsn > end ? 'diverged' : 'consistent'",
-        replace: "return end !== null && lsn > end ? 'consistent' : 'consistent'",
+        replace: "return 'consistent'",
       },
     ],
   },

@@ -1,5 +1,4 @@
 // Rules for a store that does not answer: the leader asks everybody who may lead, and each promises to wait.
-
 import { isAfter } from '../../kernel/time.ts'
 import {
   failsafeDueIn,
