@@ -10,11 +10,15 @@ import { makePlain, type Plain } from './lab/plain.ts'
 import { CONTESTANTS, MODES, type Mode, openContestant } from './lab/products.ts'
 import { align, median } from './lab/table.ts'
 
+const MEMBERS = [1, 3] as const
+
 const HELP = `npm run bench -- cost [options]
   --rounds N    each measures both (6)
   --seconds N   of one measurement (20)
   --clients N   of pgbench (8)
-  --mode MODE   ${MODES.join(', ')} (async)
+  --members N   ${MEMBERS.join(' or ')} (${MEMBERS[0]}): what the primary's machine pays; or with standbys, their agents and
+                three etcd on this machine too, where every member's own cost counts against the one measured
+  --mode MODE   ${MODES.join(', ')} (async); the others with 3 members
   --json        a JSON object as the last line`
 
 const GOAL_PERCENT = 98
@@ -29,6 +33,7 @@ interface Round {
 
 interface Plan extends Load {
   readonly rounds: number
+  readonly members: number
   readonly mode: Mode
   readonly json: boolean
 }
@@ -45,7 +50,11 @@ async function main(): Promise<number> {
   const progress = (line: string) =>
     process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${line}\n`)
   const vigil = CONTESTANTS.find(({ id }) => id === 'vigil')!
-  const cluster = await openContestant(vigil, progress, plan.mode, 'full')
+  const cluster = await openContestant(vigil, progress, {
+    mode: plan.mode,
+    members: plan.members,
+    layers: 'full',
+  })
   try {
     const grade = await gradeOf(cluster)
     const rounds = await measureRounds(cluster, plan, progress)
@@ -134,7 +143,7 @@ function report(plan: Plan, rounds: readonly Round[], grade: string): number {
   const paired = median(rounds.map(round => (round.vigil / round.plain) * 100))!
   const number = (value: number) => value.toFixed(1)
   console.log(
-    `\npgbench, ${plan.clients} clients, ${plan.seconds} s, scale ${SCALE}, prepared; ${plan.mode}; two standbys in both; ${processor()}.\n`,
+    `\npgbench, ${plan.clients} clients, ${plan.seconds} s, scale ${SCALE}, prepared; ${plan.mode}; ${plan.members === 1 ? 'no standby' : 'two standbys'} in both; ${processor()}.\n`,
   )
   console.log(
     align([
@@ -165,6 +174,7 @@ function readPlan(): Plan | null {
         rounds: { type: 'string', default: '6' },
         seconds: { type: 'string', default: '20' },
         clients: { type: 'string', default: '8' },
+        members: { type: 'string', default: '1' },
         mode: { type: 'string', default: 'async' },
         json: { type: 'boolean', default: false },
         help: { type: 'boolean', default: false },
@@ -173,8 +183,11 @@ function readPlan(): Plan | null {
     const [rounds, seconds, clients] = [values.rounds, values.seconds, values.clients].map(Number)
     const mode = MODES.find(name => name === values.mode)
     const good = [rounds, seconds, clients].every(value => Number.isInteger(value) && value! >= 1)
-    if (!values.help && good && mode)
-      return { rounds: rounds!, seconds: seconds!, clients: clients!, mode, json: values.json }
+    const members = MEMBERS.find(count => String(count) === values.members)
+    // A rule for commits needs somebody who confirms them.
+    const possible = members === 3 || (members === 1 && mode === 'async')
+    if (!values.help && good && mode && members && possible)
+      return { rounds: rounds!, seconds: seconds!, clients: clients!, members, mode, json: values.json }
     console.error(HELP)
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n${HELP}`)

@@ -67,7 +67,7 @@ async function main(): Promise<number> {
 
 async function bear(mode: Mode, minutes: number, progress: (line: string) => void): Promise<Result> {
   const vigil = CONTESTANTS.find(({ id }) => id === 'vigil')!
-  const cluster = await openContestant(vigil, progress, mode)
+  const cluster = await openContestant(vigil, progress, { mode })
   const term = watchTerm(cluster.etcd, BENCH_SCOPE)
   let failovers = 0
   try {

@@ -92,7 +92,7 @@ async function runMode(mode: Mode, plan: Plan, progress: (line: string) => void)
 
 async function openBench(mode: Mode, progress: (line: string) => void): Promise<Bench> {
   const vigil = CONTESTANTS.find(({ id }) => id === 'vigil')!
-  const cluster = await openContestant(vigil, progress, mode, 'full')
+  const cluster = await openContestant(vigil, progress, { mode, layers: 'full' })
   const term = watchTerm(cluster.etcd, BENCH_SCOPE)
   await term.waitFor('the leader serves', ({ state }) => state === 'serving')
   return { cluster, term, writer: await startWriter(cluster, { pinned: true }), untilNs: 0 }

@@ -1,9 +1,8 @@
 // I3, I13 and I15 at the guards: nobody holds a deadline that the store did not grant, and it is kept to the tick.
 
-import type { GuardState } from '../src/guard/model.ts'
+import { type GuardState, TICK_MS } from '../src/guard/model.ts'
 import { elapsedAtMost, type Instant, reached } from '../src/kernel/time.ts'
 import { anyBetween, type CheckContext, clockFault } from './check-context.ts'
-import { TICK_MS } from './guard.ts'
 import type { TermChange } from './term-watch.ts'
 import type { Host } from './world.ts'
 

@@ -6,15 +6,14 @@ import {
   type GuardEvent,
   INITIAL_STATE,
   statusOf,
+  TICK_MS,
+  TICKS_PER_LOOK,
 } from '../src/guard/model.ts'
 import { step } from '../src/guard/state.ts'
 import type { Instant } from '../src/kernel/time.ts'
 import { whenMoving } from './disk.ts'
 import { createProcess, type Process } from './process.ts'
 import type { Connection, GuardProcess, Host, World } from './world.ts'
-
-export const TICK_MS = 200
-const TICKS_PER_SIGNAL_LOOK = 5
 
 export function startGuard(world: World, host: Host): GuardProcess {
   const { random } = world
@@ -55,7 +54,7 @@ export function startGuard(world: World, host: Host): GuardProcess {
   const tick = () => {
     ticks++
     handle({ kind: 'tick' })
-    if (ticks % TICKS_PER_SIGNAL_LOOK === 0 && state.alive && host.postgres.directory)
+    if (ticks % TICKS_PER_LOOK === 0 && state.alive && host.postgres.directory)
       handle({ kind: 'signal-file', present: host.postgres.directory.standbySignal })
     echo()
     process.later(TICK_MS, tick)

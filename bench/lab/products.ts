@@ -1,5 +1,5 @@
 // What a benchmark compares: vigil and Debian's Patroni on the same hosts, with the same YAML.
-import { type Cluster, openCluster } from '../../test/lab/cluster.ts'
+import { type Cluster, MEMBER_NAMES, openCluster } from '../../test/lab/cluster.ts'
 import type { Timings } from '../../test/lab/configuration.ts'
 import { PATRONI_FASTEST, PATRONI_SHIPPED, patroniProduct } from '../../test/lab/patroni.ts'
 import { newestPostgres } from '../../test/lab/postgres-programs.ts'
@@ -41,14 +41,21 @@ export const CONTESTANTS: readonly Contestant[] = [
 
 export const BENCH_SCOPE = 'bench'
 
+export interface ContestOptions {
+  readonly mode?: Mode
+  readonly layers?: Layers
+  /** 1 to 3, each with an etcd beside it. */
+  readonly members?: number
+}
+
 export function openContestant(
   contestant: Contestant,
   progress: (step: string) => void,
-  mode: Mode = 'async',
-  layers: Layers = 'none',
+  { mode = 'async', layers = 'none', members = MEMBER_NAMES.length }: ContestOptions = {},
 ): Promise<Cluster> {
   return openCluster({
     kind: 'namespaces',
+    names: MEMBER_NAMES.slice(0, members),
     progress,
     product: (network, etcd) => {
       const settings = {

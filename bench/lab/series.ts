@@ -79,7 +79,7 @@ async function openBench(
   progress: (line: string) => void,
 ): Promise<Bench> {
   progress(`${contestant.title}: starting three members`)
-  const cluster = await openContestant(contestant, step => progress(`${contestant.title}: ${step}`), mode)
+  const cluster = await openContestant(contestant, step => progress(`${contestant.title}: ${step}`), { mode })
   const writer = await startWriter(cluster, { pinned: true })
   return { cluster, writer, untilNs: 0 }
 }

@@ -8,7 +8,7 @@ import { watchInstance } from './instance.ts'
 import { type Layers, openLayers } from './layers.ts'
 import { createLookout, type Lookout } from './lookout.ts'
 import { createLoop, type GuardLoop } from './loop.ts'
-import type { GuardEvent, GuardMessage, Step } from './model.ts'
+import { type GuardEvent, type GuardMessage, type Step, TICK_MS, TICKS_PER_LOOK } from './model.ts'
 import { findSetpriv } from './postmaster.ts'
 import { createReception, type Reception } from './reception.ts'
 import { clearRunMark, hasRunMark } from './run-mark.ts'
@@ -16,9 +16,6 @@ import { type Door, openDoor } from './server.ts'
 import type { WatchdogSettings } from './watchdog.ts'
 import { socketPath } from './wire.ts'
 
-/** An echo is good for 600 ms: two may be late. Each costs both processes a wake-up. */
-const TICK_MS = 250
-const TICKS_PER_LOOK = 4
 const LOG_BYTES = 4 * 1024 * 1024
 
 export interface GuardOptions {

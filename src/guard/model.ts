@@ -2,6 +2,14 @@
 import type { Instant, Ms } from '../kernel/time.ts'
 import type { GuardMode, GuardStatus, PostmasterExit, StartCommand, StopMode } from '../ports/guard.ts'
 
+/**
+ * How often the guard looks at the time and tells the agent, unasked, how it is. What it tells is good for 600 ms: two
+ * may be late. Each costs both processes a wake-up.
+ */
+export const TICK_MS: Ms = 250
+/** Of each so many ticks one looks at files and processes too: once a second. */
+export const TICKS_PER_LOOK = 4
+
 /** Why an instance ended, see PostmasterExit. */
 export type EndCause = PostmasterExit['cause']
 
@@ -21,7 +29,7 @@ export type GuardMessage =
 export type GuardEvent =
   /** `id` names the request in the answer; unique among those not answered yet. */
   | { readonly kind: 'message'; readonly id: number; readonly message: GuardMessage }
-  /** Every 250 ms, and at the deadline. */
+  /** Each TICK_MS, and at the deadline. */
   | { readonly kind: 'tick' }
   /** Ends the effect `ensure-standby-signal`. */
   | { readonly kind: 'signal-ensured'; readonly failure: string | null }

@@ -64,7 +64,7 @@ async function startMembers(cluster: Cluster, progress: (step: string) => void):
   progress(`${first!.name} is primary`)
   for (const member of others) member.start()
   await cluster.waitUntilWhole(180_000)
-  progress(`${others.map(({ name }) => name).join(' and ')} stream from it`)
+  if (others.length > 0) progress(`${others.map(({ name }) => name).join(' and ')} stream from it`)
 }
 
 function assemble(network: Network, etcd: EtcdCluster, members: readonly Member[]): Cluster {

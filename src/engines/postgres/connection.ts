@@ -24,6 +24,8 @@ export type Row = Readonly<Record<string, string | null>>
 
 export interface Connection {
   query(text: string, values: readonly (string | null)[], signal: AbortSignal): Promise<readonly Row[]>
+  /** The same statement again and again: planned once a session, under this name. */
+  repeat(name: string, text: string, signal: AbortSignal): Promise<readonly Row[]>
   /** Process id of the backend; null before it is known. */
   readonly pid: number | null
   /** False once it has failed or was closed. */
@@ -84,15 +86,17 @@ async function connectOnce(
   client.on('error', giveUp)
   client.on('end', giveUp)
   await within(signal, client.connect(), giveUp)
+  const run = async (query: string | pg.QueryConfig, querySignal: AbortSignal) => {
+    if (!usable) throw new Error('the connection is closed')
+    const result: unknown = await within(querySignal, client.query(query), giveUp)
+    const last = Array.isArray(result) ? result.at(-1) : result
+    return (last as pg.QueryResult<Row>).rows
+  }
   return {
-    async query(text, values, querySignal) {
-      if (!usable) throw new Error('the connection is closed')
-      // The simple protocol when there are no values: walsenders know no other.
-      const running = values.length > 0 ? client.query(text, [...values]) : client.query(text)
-      const result: unknown = await within(querySignal, running, giveUp)
-      const last = Array.isArray(result) ? result.at(-1) : result
-      return (last as pg.QueryResult<Row>).rows
-    },
+    // The simple protocol when there are no values: walsenders know no other.
+    query: (text, values, querySignal) =>
+      run(values.length > 0 ? { text, values: [...values] } : text, querySignal),
+    repeat: (name, text, querySignal) => run({ name, text }, querySignal),
     // Not in the types of `pg`, but in each of its versions.
     pid: (client as { processID?: number | null }).processID ?? null,
     usable: () => usable,

@@ -1,7 +1,7 @@
 // What a running instance says of itself: one statement, on a connection that is kept between ticks.
 import type { WeakCommits } from '../../core/instance.ts'
 import { VigilError } from '../../kernel/errors.ts'
-import { type Lsn, parseLsn } from '../../kernel/lsn.ts'
+import { type Lsn, parseLsn, type Timeline } from '../../kernel/lsn.ts'
 import type { InstanceStatus, PrimaryStatus, SlotStatus, StandbyStatus } from '../../ports/engine.ts'
 import { type Connection, connect, type Row, sqlState } from './connection.ts'
 import { parseConninfo } from './conninfo.ts'
@@ -36,9 +36,8 @@ interface Seen {
   readonly replayed: string | null
   readonly replayPaused: boolean | null
   readonly replayedAt: string | null
-  readonly receiver: string | null
+  readonly receiver: SeenReceiver | null
   readonly receiving: boolean
-  readonly heardMs: number | null
   readonly walSegmentBytes: number
   readonly startupWaits: string | null
   readonly conninfo: string
@@ -61,6 +60,13 @@ interface Seen {
   readonly owned: Readonly<Record<string, string>> | null
 }
 
+/** Everything null: the role may not see it. */
+interface SeenReceiver {
+  readonly status: string | null
+  readonly timeline: Timeline | null
+  readonly heardMs: number | null
+}
+
 interface SeenSlot {
   readonly name: string
   readonly kind: 'physical' | 'logical'
@@ -78,13 +84,31 @@ const KEEPS_US_OUT = /^(57P03|53300|28...)$/
 export function openProbe(host: PostgresHost): Probe {
   const sessions = keptSessions(host)
   let walSenders: readonly WalSender[] = []
+  let replayed: { readonly of: string; readonly timeline: Timeline } | null = null
+
+  /**
+   * Of the last replayed record. Only a walsender says it, and one that is kept on a standby is woken by every replay;
+   * so it is asked no more while the receiver is on the same timeline: replay can't have left it meanwhile, for what is
+   * received goes on where replay is, and no timeline is replayed twice.
+   */
+  async function replayTimeline(seen: Seen, file: PostmasterFile, signal: AbortSignal): Promise<Timeline> {
+    if (replayed?.of === seen.postmasterStartedAt && streamsOn(seen, replayed.timeline)) {
+      sessions.closeReplication()
+      return replayed.timeline
+    }
+    const walSender = await sessions.session('replication', file, signal)
+    const [identity] = await walSender.query(IDENTIFY_SYSTEM, [], signal)
+    replayed = { of: seen.postmasterStartedAt, timeline: Number(identity!['timeline']) }
+    return replayed.timeline
+  }
+
   return {
     async status(owned, signal) {
       try {
         const file = await host.postmaster()
         if (file === null) throw new VigilError('POSTGRES_FAILED', { reason: nothingRuns(host) })
         const session = await sessions.session('sql', file, signal)
-        const [row] = await session.query(STATUS, [], signal)
+        const [row] = await session.repeat('status', STATUS, signal)
         const seen = JSON.parse(row!['status']!) as Seen
         const files = seen.pendingRestart ? await session.query(FILE_SETTINGS, [], signal) : []
         const running = runningStatus(seen, files, owned)
@@ -94,12 +118,8 @@ export function openProbe(host: PostgresHost): Probe {
           walSenders = seen.replication ?? []
           return { ...running, ...primaryStatus(seen) }
         }
-        const [identity] = await (await sessions.session('replication', file, signal)).query(
-          IDENTIFY_SYSTEM,
-          [],
-          signal,
-        )
-        return { ...running, ...(await standbyStatus(seen, identity!, host.options.dataDirectory)) }
+        const timeline = await replayTimeline(seen, file, signal)
+        return { ...running, ...(await standbyStatus(seen, timeline, host.options.dataDirectory)) }
       } catch (error) {
         if (KEEPS_US_OUT.test(sqlState(error) ?? ''))
           return { kind: 'starting', reason: (error as Error).message }
@@ -143,34 +163,34 @@ function primaryStatus(
 
 async function standbyStatus(
   seen: Seen,
-  identity: Row,
+  timeline: Timeline,
   dataDirectory: string,
 ): Promise<Omit<StandbyStatus, keyof ReturnType<typeof runningStatus>>> {
   const replayed = lsnOrNull(seen.replayed)
   if (replayed === null)
     throw new VigilError('POSTGRES_FAILED', { reason: 'a standby without a replay position' })
   const received = lsnOrNull(seen.received)
-  const streaming = seen.receiver === 'streaming'
+  const { walSegmentBytes, receiver } = seen
+  const ends = { dataDirectory, received, replayed, replayTimeline: timeline, walSegmentBytes }
   return {
     kind: 'standby',
-    position: await standbyPosition({
-      dataDirectory,
-      received,
-      replayed,
-      replayTimeline: Number(identity['timeline']),
-      walSegmentBytes: seen.walSegmentBytes,
-    }),
+    position: await standbyPosition(ends),
     replayed,
     received,
     localWalReplayed: usedUpLocalWal(received, seen.startupWaits),
     receiving: seen.receiving,
-    heardMs: seen.heardMs === null ? null : Math.max(0, Math.round(seen.heardMs)),
-    replicationState: streaming ? 'streaming' : seen.restoreCommand ? 'in archive recovery' : null,
+    heardMs: typeof receiver?.heardMs === 'number' ? Math.max(0, Math.round(receiver.heardMs)) : null,
+    replicationState:
+      receiver?.status === 'streaming' ? 'streaming' : seen.restoreCommand ? 'in archive recovery' : null,
     upstream: upstreamOf(seen.conninfo),
     replayPaused: seen.replayPaused === true,
     applyDelayed: seen.applyDelay !== '0',
     replayedAt: seen.replayedAt,
   }
+}
+
+function streamsOn({ receiver }: Seen, timeline: Timeline): boolean {
+  return receiver?.status === 'streaming' && receiver.timeline === timeline
 }
 
 /**

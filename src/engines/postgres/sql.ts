@@ -2,9 +2,12 @@
 
 /**
  * One row with everything that a status says, whatever the role; a promotion between two statements would tear it.
- * Functions that refuse the other role stand behind pg_is_in_recovery().
+ * Functions that refuse the other role stand behind pg_is_in_recovery(). pg_settings is computed whole each time.
  */
 export const STATUS = `
+WITH settings AS MATERIALIZED (
+  SELECT name, setting, reset_val, source, pending_restart FROM pg_settings
+  WHERE pending_restart OR source = 'command line' OR name = 'synchronous_commit')
 SELECT json_build_object(
   'inRecovery', pg_is_in_recovery(),
   'systemIdentifier', (SELECT system_identifier::text FROM pg_control_system()),
@@ -19,9 +22,9 @@ SELECT json_build_object(
   'replayed', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text END,
   'replayPaused', CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END,
   'replayedAt', CASE WHEN pg_is_in_recovery() THEN pg_last_xact_replay_timestamp() END,
-  'receiver', (SELECT status FROM pg_stat_wal_receiver),
+  'receiver', (SELECT json_build_object('status', status, 'timeline', received_tli,
+      'heardMs', extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000) FROM pg_stat_wal_receiver),
   'receiving', EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'walreceiver'),
-  'heardMs', (SELECT extract(epoch FROM clock_timestamp() - last_msg_receipt_time) * 1000 FROM pg_stat_wal_receiver),
   'walSegmentBytes', (SELECT bytes_per_wal_segment FROM pg_control_init()),
   'startupWaits', (SELECT wait_event FROM pg_stat_activity WHERE backend_type = 'startup' LIMIT 1),
   'conninfo', current_setting('primary_conninfo'),
@@ -39,15 +42,16 @@ SELECT json_build_object(
       SELECT setrole, setdatabase, split_part(entry, '=', 2) AS value
       FROM pg_db_role_setting, unnest(setconfig) AS entry WHERE entry LIKE 'synchronous_commit=%'
       UNION ALL
-      SELECT 0, 0, reset_val FROM pg_settings WHERE name = 'synchronous_commit' AND source NOT IN ('user', 'database', 'database user')
-    ) AS settings WHERE value NOT IN ('on', 'remote_apply', 'true', 'yes', '1')) END,
+      SELECT 0, 0, reset_val FROM settings
+      WHERE name = 'synchronous_commit' AND source NOT IN ('user', 'database', 'database user')
+    ) AS commits WHERE value NOT IN ('on', 'remote_apply', 'true', 'yes', '1')) END,
   'slots', (SELECT json_agg(json_build_object(
       'name', slot_name, 'kind', slot_type, 'active', active, 'restartLsn', restart_lsn::text,
       'walStatus', wal_status))
     FROM pg_replication_slots),
   'pendingRestart', (SELECT json_agg(json_build_object('name', name, 'value', current_setting(name)))
-    FROM pg_settings WHERE pending_restart AND source <> 'command line'),
-  'owned', (SELECT json_object_agg(name, setting) FROM pg_settings WHERE source = 'command line')
+    FROM settings WHERE pending_restart AND source <> 'command line'),
+  'owned', (SELECT json_object_agg(name, setting) FROM settings WHERE source = 'command line')
 )::text AS status`
 
 /** What the files say for parameters that wait for a restart; re-reads the files, so asked only when some do. */
