@@ -102,8 +102,13 @@ function exchanged(request: http.ClientRequest, sent: () => boolean, attempt: At
     const cancelLimit = timing.after(attemptMs, () =>
       request.destroy(new Error(`no answer within ${attemptMs} ms`)),
     )
-    const cancelConnect = timing.after(connectMs, () => {
-      if (!sent()) request.destroy(new Error(`no connection within ${connectMs} ms`))
+    let cancelConnect = () => {}
+    // Not for a connection that is used again: a timer that was cancelled still wakes the process.
+    request.on('socket', ({ connecting }) => {
+      if (!connecting) return
+      cancelConnect = timing.after(connectMs, () => {
+        if (!sent()) request.destroy(new Error(`no connection within ${connectMs} ms`))
+      })
     })
     signal.addEventListener('abort', giveUp, { once: true })
     const settle = (exchange: Exchange) => {
