@@ -24,19 +24,22 @@ export function buildWorld(scenario: Scenario, worldRandom: Random): Built {
   const scheduler = createScheduler(error => report(error))
   const log = createLog(scheduler.now)
   const hosts: Host[] = []
-  const look: { pause: () => boolean; early: () => boolean } = { pause: () => false, early: () => false }
+  const look: { pause: (sentAt: number) => boolean; early: () => boolean } = {
+    pause: () => false,
+    early: () => false,
+  }
   const checker = createChecker({
     scheduler,
     log,
     hosts,
     world: () => world,
-    wanted: { pauseWanted: () => look.pause(), earlyAllowed: () => look.early() },
+    wanted: { pauseWanted: sentAt => look.pause(sentAt), earlyAllowed: () => look.early() },
   })
   report = error =>
     checker.report('bug', error instanceof Error ? (error.stack ?? error.message) : String(error))
   const network = createNetwork(scheduler, worldRandom, scenario.latency)
   const store = createStore({ scheduler, network, random: worldRandom })
-  look.pause = () => pauseConfigured({ store })
+  look.pause = sentAt => pauseConfigured({ store }, sentAt)
   look.early = () => earlyAllowed({ store })
   let branches = 0
   const find = (name: string) => hosts.find(host => host.name === name)
@@ -54,11 +57,11 @@ export function buildWorld(scenario: Scenario, worldRandom: Random): Built {
     clients: (postgres, instance) => startClients(world, postgres, instance, scenario.habits),
     lingerLimitMs: name => lingerLimit(checker, find(name)!, scheduler),
   }
-  store.onApplied(({ transaction }) => {
+  store.onApplied(({ transaction, sentAt }) => {
     const compared = transaction.compare.find(({ key }) => key === KEYS.term)
     const base = compared && 'modRevision' in compared ? compared.modRevision : null
     for (const write of transaction.writes)
-      if ('put' in write && write.put === KEYS.term) checker.termWritten(write.value, base)
+      if ('put' in write && write.put === KEYS.term) checker.termWritten(write.value, base, sentAt)
   })
   for (const [index, name] of scenario.members.entries())
     hosts.push(newHost(world, scenario, { name, index }))

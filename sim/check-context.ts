@@ -66,8 +66,8 @@ export interface CheckContext {
   readonly facts: Facts
   readonly totals: Totals
   readonly log: SimLog
-  /** Operators want the maintenance pause, and not only since a moment ago. */
-  pauseWanted(): boolean
+  /** Operators want the maintenance pause, and wanted it when the request was sent that is applied now. */
+  pauseWanted(sentAt: number): boolean
   /** Sealed takeovers need not wait for a deadline, or need not since a moment ago. */
   earlyAllowed(): boolean
   report(invariant: string, text: string): void

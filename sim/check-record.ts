@@ -7,9 +7,9 @@ import type { AppliedRecord, TermChange } from './term-watch.ts'
 /** By true time an observer whose clock is as wrong as allowed has waited at least this part of the ttl. */
 const CERTAIN_WAIT = 0.98
 
-export function checkRecord(context: CheckContext): (change: TermChange) => void {
+export function checkRecord(context: CheckContext): (change: TermChange, sentAt: number) => void {
   const { facts, report, totals } = context
-  return ({ before, after }) => {
+  return ({ before, after }, sentAt) => {
     if (!before) return
     const [old, now] = [before.record, after.record]
     if (now.term < old.term) report('I5', `the term went from ${old.term} to ${now.term}`)
@@ -31,7 +31,7 @@ export function checkRecord(context: CheckContext): (change: TermChange) => void
     if (!same) report('I5', `the chain of promotions was changed at term ${now.term}`)
     if (now.term === old.term) return
     checkRolledBack(context, now)
-    if (old.state === 'paused' && context.pauseWanted())
+    if (old.state === 'paused' && context.pauseWanted(sentAt))
       report('I15', `term ${now.term} was taken in a maintenance pause`)
     totals.takeovers++
     if (old.rules === null) facts.unsealed.push(now.term)

@@ -22,7 +22,8 @@ export interface Violation {
 
 export interface Checker extends Observer {
   /** The term record was written; `base` is the revision that it replaces. */
-  termWritten(text: string, base: bigint | null): void
+  /** `sentAt` in true time. */
+  termWritten(text: string, base: bigint | null, sentAt: number): void
   violations(): readonly Violation[]
   report(invariant: string, text: string): void
   readonly totals: Totals
@@ -97,10 +98,10 @@ export function createChecker({ scheduler, log, hosts, world, wanted }: Watched)
       facts.rolledBack = null
       facts.term.applied(text, scheduler.now())
     },
-    termWritten: (text, base) => {
+    termWritten: (text, base, sentAt) => {
       const change = facts.term.applied(text, scheduler.now())
       if (!change) return report('record', `not readable: ${text}`)
-      record(change)
+      record(change, sentAt)
       guards.termChanged(change)
       histories.termChanged(change)
       rules.termChanged(change)

@@ -66,10 +66,11 @@ export function configure(world: World, change: Readonly<Record<string, unknown>
   return true
 }
 
-/** What `/config` says now. */
-export function pauseConfigured(world: Pick<World, 'store'>): boolean {
-  const text = world.store.state.entry(KEYS.config)?.value
-  return text !== undefined && (JSON.parse(text) as { pause?: unknown }).pause === true
+/** `/config` says so now, and said so when a request was sent that is applied now. */
+export function pauseConfigured({ store }: Pick<World, 'store'>, sentAt: number): boolean {
+  const pauses = (text: string | undefined) =>
+    text !== undefined && (JSON.parse(text) as { pause?: unknown }).pause === true
+  return pauses(store.state.entry(KEYS.config)?.value) && pauses(store.putBy(KEYS.config, sentAt))
 }
 
 /** Sealed takeovers before the old deadline: on unless `/config` says no, and has said so for a moment. */

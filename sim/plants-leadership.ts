@@ -172,6 +172,32 @@ export const LEADERSHIP_PLANTS: readonly Plant[] = [
     ],
   },
   {
+    name: 'takeover-in-pause',
+    mistake: 'a holder that is silent in a maintenance pause is replaced after the ttl, and nobody was asked',
+    breaks: ['I15'],
+    theme: 'maintenance',
+    patches: [
+      {
+        file: 'src/core/candidate.ts',
+        find: "s.waitedOut && isLossAccepted(s) ? 'waited-out'",
+        replace: "s.waitedOut ? 'waited-out'",
+      },
+    ],
+  },
+  {
+    name: 'retake-in-pause',
+    mistake: 'a holder that has rebooted takes the next term although its operators asked for quiet',
+    breaks: ['I15'],
+    theme: 'maintenance',
+    patches: [
+      {
+        file: 'src/core/rules/taking.ts',
+        find: "(record.state === 'paused' && view.settings.pause) ||",
+        replace: '',
+      },
+    ],
+  },
+  {
     name: 'guard-message-before-clock',
     mistake: 'the guard looks at a message before it looks at its clock',
     breaks: ['I13'],

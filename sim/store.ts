@@ -14,6 +14,8 @@ export interface SimStore {
   open(process: Process, place: string): KeyValue
   /** An operator's own hand: applied at once. */
   put(key: string, value: string): void
+  /** What an operator had put there by then, in true time. */
+  putBy(key: string, at: number): string | undefined
   delete(key: string): void
   /** Called for each applied transaction of a member, before anybody learns of it. */
   onApplied(callback: (applied: Applied) => void): void
@@ -73,6 +75,7 @@ export function createStore(parts: Parts): SimStore {
   const { scheduler, random } = parts
   const faults: StoreFaults = { ...HEALTHY, watchLossChance: 0, watchLagMs: 10, stuckFor: new Set() }
   const watchers = new Set<(keys: readonly string[]) => void>()
+  const puts: { readonly key: string; readonly value: string; readonly at: number }[] = []
   const observers: ((applied: Applied) => void)[] = []
   const state = createStoreState('cluster-of-the-simulation', keys => {
     for (const watcher of watchers) watcher(keys)
@@ -137,8 +140,11 @@ export function createStore(parts: Parts): SimStore {
     state,
     faults,
     open,
-    put: (key, value) =>
-      void state.transact({ compare: [], writes: [{ put: key, value }], readOnFailure: [] }),
+    put: (key, value) => {
+      puts.push({ key, value, at: scheduler.now() })
+      void state.transact({ compare: [], writes: [{ put: key, value }], readOnFailure: [] })
+    },
+    putBy: (key, at) => puts.findLast(put => put.key === key && put.at <= at)?.value,
     delete: key => void state.transact({ compare: [], writes: [{ delete: key }], readOnFailure: [] }),
     onApplied: callback => void observers.push(callback),
   }
