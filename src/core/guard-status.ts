@@ -22,7 +22,7 @@ export interface GateTrouble {
   readonly since: Instant
 }
 
-/** What the guard says of itself and of the instance, with each answer and every 250 ms. */
+/** What the guard says of itself and of the instance, with each answer and each tick of the guard. */
 export interface GuardStatus {
   readonly mode: GuardMode
   readonly term: number | null
