@@ -45,7 +45,11 @@ export function plainRenewal(situation: Situation, at: Position | null, writes?:
 export function take(situation: Situation, writes: SideWrites = NO_WRITES): TermChange {
   const { view, cluster } = situation
   const leader = cluster?.leader ?? null
-  const record = { ...takenRecord(view, situation.record as TermRecord), ...rulesTaken(situation) }
+  const record = {
+    ...takenRecord(view, situation.record as TermRecord),
+    ...rulesTaken(situation),
+    at: positionKept(situation),
+  }
   return {
     kind: 'change-term',
     id: 'T3',
@@ -58,6 +62,16 @@ export function take(situation: Situation, writes: SideWrites = NO_WRITES): Term
     grants: grantOf(record, view.settings),
     after: 'arm',
   }
+}
+
+/**
+ * What this copy will still have after a crash: replayed WAL ends at a record and is on disk. The old holder's position
+ * says nothing about this copy, which may never reach it (simulator seed 13630). Dead, it is the old holder itself.
+ */
+function positionKept({ running, holding, record }: Situation): Position | null {
+  if (running.kind === 'standby')
+    return { timeline: running.status.position.timeline, lsn: running.status.replayed }
+  return holding ? (record?.at ?? null) : null
 }
 
 /** T5, sent only after the guard has given up its deadline: nothing may restart under it. */

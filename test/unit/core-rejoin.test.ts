@@ -17,6 +17,7 @@ import {
   outcome,
   peer,
   position,
+  primary,
   standby,
   view,
 } from './core-view.ts'
@@ -151,4 +152,16 @@ test('a new copy follows nobody before its member key names it: it would be coun
     view({ store: known(cluster({ recordIs: { rules } }), NOW), remembered: { seat } })
   assert.deepEqual(outcome(fresh('birch-new')).actions, [])
   assert.deepEqual(outcome(fresh('birch-seat')).actions, ['configure'])
+})
+
+test('a copy that was promoted by hand is stopped for a request as it is: its waiting sessions are told nothing', () => {
+  const requests = [{ kind: 'reinitialise', id: 'r', force: true, fromLeader: true }] as const
+  const byHand = {
+    instance: known(primary(position(7, 2000)), NOW),
+    guard: guard({ mode: 'fenced' }),
+    requests,
+  }
+  const { rule, actions } = outcome(view(byHand))
+  assert.ok(!actions.includes('configure'), `${rule}: ${actions.join(' ')}`)
+  assert.ok(actions.includes('stop'))
 })

@@ -7,6 +7,7 @@ import type { SealAnswer } from '../../src/core/synchronous/seal.ts'
 import { observedSilence, suspicionOf } from '../../src/core/synchronous/suspicion.ts'
 import type { AcknowledgementRule, TermRecord } from '../../src/core/term.ts'
 import type { View } from '../../src/core/view.ts'
+import { lsn } from '../../src/kernel/lsn.ts'
 import { known, lost } from '../../src/kernel/reading.ts'
 import {
   at,
@@ -158,6 +159,14 @@ describe('with seals', () => {
       RULE,
       { term: 6, leader: 'birch-seat', seats: ['cedar-seat'], k: 1, seen: {} },
     ])
+  })
+
+  test('the record says from then on what this copy has, not what the old leader had', () => {
+    // Amber was ahead, on a timeline that this copy never sees: commits that nobody confirmed.
+    const recordIs = { at: position(6, 5000) }
+    const behind = { instance: known(standby(position(6, 1000), { replayed: lsn(900) }), NOW) }
+    const record = taken(candidate({ seals: sealOf('cedar'), recordIs, ...behind }))
+    assert.deepEqual(record?.at, position(6, 900))
   })
 
   const insufficient: readonly (readonly [string, Parameters<typeof candidate>[0]])[] = [

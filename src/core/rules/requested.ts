@@ -156,8 +156,9 @@ function needsRestart(s: Situation): boolean {
 
 function stopFor(s: Situation, request: MemberRequest): Plan {
   const renewal: readonly Action[] = leads(s) && renewalDue(s) ? [plainRenewal(s, s.end)] : []
-  // The start command carries parameters; the files must say the same before the instance reads them.
-  const role = s.running.kind === 'primary' ? configureAs(s, 'primary', null) : []
+  // The start command carries parameters; the files must say the same before the instance reads them. Not for a primary
+  // without the right to be one: whoever waits there for standbys that don't exist would be told (simulator seed 15208).
+  const role = s.running.kind === 'primary' && leads(s) ? configureAs(s, 'primary', null) : []
   return {
     actions: [...renewal, ...role, { kind: 'stop', mode: 'fast' }],
     memory: { requestId: request.id, ...(renewal.length > 0 ? { lastAttemptAt: s.now } : {}) },
