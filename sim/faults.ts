@@ -87,8 +87,10 @@ export const guardKill: Fault = {
 export const guardStop: Fault = {
   name: 'guard stopped',
   begin: (world, host) => {
-    const guard = host.guard
-    if (!guard?.process.running() || !host.agent?.process.running()) return null
+    const { guard, agent } = host
+    // An agent that has not heard of it yet knows no deadline: as good as both (seed 34347 of eb0bb3d).
+    const watched = agent?.process.running() && agent.handle.latest()?.view.guard
+    if (!guard?.process.running() || !watched) return null
     guard.process.stop()
     return () => {
       guard.process.continue()
