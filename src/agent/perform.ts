@@ -1,6 +1,7 @@
 // Carries out one action. Nothing is decided, retried or slept over here.
 
 import type { Action } from '../core/action.ts'
+import { keptPosition } from '../core/instance.ts'
 import { positionsOf, significance } from '../core/published-member.ts'
 import { ATTEMPT_LIMIT_MS } from '../core/timers.ts'
 import type { View } from '../core/view.ts'
@@ -173,14 +174,13 @@ async function publish(
   return done()
 }
 
-/** Replayed WAL ends at a record and is on disk: a copy that later has less is not the copy that reported. */
+/** A copy that later has less is not the copy that reported. */
 async function keepReported(context: Context, view: View): Promise<void> {
   const { clock, journal } = context.ports
   const { instance } = view
   if (instance.kind !== 'known' || instance.value.kind !== 'standby') return
   const { reported, seatState } = journal.read()
-  const { position, replayed } = instance.value
-  const advanced = { timeline: position.timeline, lsn: replayed }
+  const advanced = keptPosition(instance.value)
   if (seatState !== 'ready' || (reported && comparePositions(advanced, reported) <= 0)) return
   const { reportedAt } = context
   if (reportedAt && elapsedAtMost(reportedAt, clock.now()) < REPORT_EVERY_MS) return

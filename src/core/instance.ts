@@ -131,3 +131,8 @@ export interface CloneProgress {
   readonly bytesDone: number
   readonly bytesTotal: number | null
 }
+
+/** What the copy still has after a crash: replayed WAL ends at a record, and is on disk. */
+export function keptPosition({ position, replayed }: StandbyStatus): Position {
+  return { timeline: position.timeline, lsn: replayed }
+}

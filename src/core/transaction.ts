@@ -1,6 +1,7 @@
 // The transactions of protocol A6 as actions: what each compares, and what happens at the guard around it.
 import type { Position } from '../kernel/lsn.ts'
 import type { SideWrites, TermChange } from './action.ts'
+import { keptPosition } from './instance.ts'
 import { createdRecord, releasedRecord, renewedRecord, takenRecord } from './record.ts'
 import type { Situation } from './situation.ts'
 import { withSeen } from './synchronous/seats.ts'
@@ -48,7 +49,7 @@ export function take(situation: Situation, writes: SideWrites = NO_WRITES): Term
   const record = {
     ...takenRecord(view, situation.record as TermRecord),
     ...rulesTaken(situation),
-    at: positionKept(situation),
+    at: positionTaken(situation),
   }
   return {
     kind: 'change-term',
@@ -65,12 +66,11 @@ export function take(situation: Situation, writes: SideWrites = NO_WRITES): Term
 }
 
 /**
- * What this copy will still have after a crash: replayed WAL ends at a record and is on disk. The old holder's position
- * says nothing about this copy, which may never reach it (simulator seed 13630). Dead, it is the old holder itself.
+ * Of the candidate: the old holder's says nothing about this copy, which may never reach it (simulator seed 13630). Who
+ * takes with a dead instance is the old holder itself.
  */
-function positionKept({ running, holding, record }: Situation): Position | null {
-  if (running.kind === 'standby')
-    return { timeline: running.status.position.timeline, lsn: running.status.replayed }
+function positionTaken({ running, holding, record }: Situation): Position | null {
+  if (running.kind === 'standby') return keptPosition(running.status)
   return holding ? (record?.at ?? null) : null
 }
 

@@ -219,6 +219,13 @@ if (asDatabaseUser(import.meta.filename)) {
       const casper = await lab.member('casper')
       await casper.engine.clone(birch.upstream, systemIdentifier, () => {}, within())
       await casper.start(birch.upstream)
+      // What is remembered of a standby that streams must not outlive the switch.
+      await waitFor(
+        'casper streams',
+        LIMIT_MS,
+        async () => (await casper.standby()).replicationState === 'streaming',
+      )
+      assert.equal((await casper.standby()).position.timeline, 2)
       await amber.stop()
       await birch.engine.reserveTimelines(2, 7)
       const primary = await birch.promote()

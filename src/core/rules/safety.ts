@@ -15,7 +15,7 @@ const GUARD_SILENCE_MAX_MS = 2000
 const GUARD_START_MAX_MS = 5000
 /** A silent guard this close to its deadline may not keep it; one look of the agent can take a second. */
 const SILENT_DEADLINE_MS = 1500
-/** The guard is exact; a tick of it later it is not there. */
+/** The guard has a timer for its deadline: so much later it is not there. */
 const GUARD_LATE_MS = 200
 
 export const SAFETY: readonly Rule[] = [
